@@ -1,0 +1,266 @@
+"""From a recipe to a folder that training reads: problems, solutions, verdicts, critique data, rows, manifest.
+
+Each stage writes its file and is skipped when that file is complete, so that a build that was killed goes on where it
+was. The folder belongs to one resolved recipe and one state of its inputs; with others it is refused.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from critique_coder import __version__
+from critique_coder.data.audit import audit, audit_solutions
+from critique_coder.data.candidates import SamplingPlan, sample_solutions
+from critique_coder.data.filter import Loss, filter_problems
+from critique_coder.data.label import balance, critique_rows
+from critique_coder.data.mix import (
+    RowKind,
+    Split,
+    Templates,
+    convert,
+    critique_row,
+    heldout_pairs,
+    solve_row,
+    split_of,
+    training_schema,
+)
+from critique_coder.data.recipe import BuildRecipe
+from critique_coder.data.sources import Corpus, read_source
+from critique_coder.data.synthesis import Synthesised, synthesise
+from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
+from critique_coder.models import Sampling, TextModel, open_model
+from critique_coder.prompts import extract_code, load_template
+from critique_coder.records import BadInput, CritiqueRow, Json, Outcome, Problem, Solution, Verdict
+from critique_coder.storage import (
+    claim_folder,
+    read_solutions,
+    require_space,
+    sha256_file,
+    write_json,
+    write_jsonl,
+    write_parquet,
+    write_text,
+)
+from critique_coder.settings import to_toml
+
+
+@dataclass(slots=True)
+class Build:
+    """A build folder and the counts that its manifest will show."""
+
+    recipe: BuildRecipe
+    folder: Path
+    options: JudgeOptions = JudgeOptions()
+    counts: dict[str, Json] = field(default_factory=dict)
+
+    def file(self, name: str) -> Path:
+        """A file of the folder."""
+        return self.folder / name
+
+
+def build(recipe: BuildRecipe, folder: Path, options: JudgeOptions = JudgeOptions()) -> dict[str, Json]:
+    """Run all stages; returns the manifest. Raises BadInput, ModelError, IsolationError, TooManyUnscored."""
+    templates = Templates(
+        load_template("solve", recipe.mix.solve_template), load_template("critique", recipe.mix.critique_template)
+    )
+    corpus, inputs = _read_inputs(recipe)
+    require_space(folder, 50)
+    claim_folder(folder, {"recipe": recipe.model_dump(mode="json"), "inputs": inputs})
+    work = Build(recipe, folder, options)
+    write_text(work.file("config.toml"), to_toml(recipe, help_texts=False))
+    problems, audited, wrong = _trusted_problems(work, corpus)
+    solutions = _candidates(work, problems, templates)
+    verdicts = _judge_candidates(work, problems, solutions)
+    rows = _critique_data(work, problems, solutions, verdicts)
+    _write_rows(work, problems, rows, templates)
+    _write_warmup(work, problems, rows, verdicts, _extra_rows(problems, wrong, audited, recipe), audited, templates)
+    return _write_manifest(work, inputs, templates)
+
+
+def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
+    corpora = [read_source(source.name, source.path) for source in recipe.source]
+    problems = [problem for corpus in corpora for problem in corpus.problems]
+    twice = [name for name, count in Counter(problem.id for problem in problems).items() if count > 1]
+    if twice:
+        raise BadInput(f"problem {twice[0]!r} is in more than one source; ids must be unique")
+    names = [name for corpus in corpora for name in corpus.files]
+    if recipe.candidates.path is not None:
+        names.append(recipe.candidates.path)
+        if not Path(recipe.candidates.path).is_file():
+            raise BadInput(f"{recipe.candidates.path}: no such file (candidates.path)")
+    names += [name for name in (recipe.mix.solve_template, recipe.mix.critique_template) if name is not None]
+    wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
+    inputs = {Path(name).name: sha256_file(name) for name in names}
+    return Corpus(tuple(problems), wrong, tuple(names)), inputs
+
+
+def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[str, Verdict], list[Solution]]:
+    """Filter and audit. Returns the problems, the audit's verdicts by solution id, and the wrong solutions judged."""
+    recipe = work.recipe
+    problems, lost = filter_problems(corpus.problems, recipe.filter, recipe.seed)
+    solutions = audit_solutions(problems, corpus.wrong_solutions)
+    verdicts = {v.solution_id: v for v in _judge(work, problems, solutions, "audit.jsonl", "audit of the problems")}
+    kept, distrusted = audit(problems, solutions_not_reference(solutions), verdicts, recipe.audit)
+    lost += distrusted
+    if not kept:
+        raise BadInput(f"no problem is left: {_reasons(lost)}; see {work.file('quarantine.jsonl')}")
+    write_jsonl(work.file("problems.jsonl"), (problem.to_json() for problem in kept))
+    write_jsonl(work.file("quarantine.jsonl"), (loss.to_json() for loss in lost))
+    work.counts["problems"] = {
+        "read": len(corpus.problems),
+        "kept": len(kept),
+        "lost": dict(sorted(Counter(loss.reason for loss in lost).items())),
+        "tests_read": sum(len(problem.tests) for problem in corpus.problems),
+        "tests_kept": sum(len(problem.tests) for problem in kept),
+    }
+    return kept, verdicts, solutions
+
+
+def solutions_not_reference(solutions: Sequence[Solution]) -> list[Solution]:
+    """The audit's wrong solutions, without the references."""
+    return [solution for solution in solutions if solution.author != "reference"]
+
+
+def _reasons(lost: Sequence[Loss]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in Counter(loss.reason for loss in lost).items())
+
+
+def _judge(work: Build, problems: Sequence[Problem], solutions: Sequence[Solution], name: str, title: str) -> list[Verdict]:
+    by_id = {problem.id: problem for problem in problems}
+    with open_judge(work.recipe.judge, work.options) as judge:
+        verdicts = verify_solutions(judge, by_id, solutions, work.file(name), title)
+    check_unscored(verdicts, work.recipe.judge)
+    return verdicts
+
+
+def _candidates(work: Build, problems: list[Problem], templates: Templates) -> list[Solution]:
+    settings = work.recipe.candidates
+    if settings.path is not None:
+        known = {problem.id for problem in problems}
+        solutions = [s for s in read_solutions(settings.path, extract_code) if s.problem_id in known]
+        if not solutions:
+            raise BadInput(f"{settings.path}, key 'problem_id': no solution is for a problem of this build")
+        write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
+        return solutions
+    sampling = Sampling(settings.temperature, settings.top_p, settings.top_k, settings.max_tokens, work.recipe.seed)
+    plan = SamplingPlan(settings.n, sampling, settings.batch_size)
+
+    def opened() -> TextModel:
+        return open_model(settings.model, settings.endpoint, settings.batch_size)
+
+    return sample_solutions(opened, problems, plan, templates.solve, work.file("solutions.jsonl"))
+
+
+def _judge_candidates(work: Build, problems: list[Problem], solutions: list[Solution]) -> dict[str, Verdict]:
+    verdicts = _judge(work, problems, solutions, "verdicts.jsonl", "verdicts")
+    work.counts["solutions"] = {
+        "total": len(solutions),
+        "outcomes": dict(sorted(Counter(v.outcome.value for v in verdicts).items())),
+        "mean_pass_rate": _mean([v.pass_rate for v in verdicts if v.pass_rate is not None]),
+        "passed": _mean([float(v.outcome is Outcome.PASSED) for v in verdicts if v.pass_rate is not None]),
+    }
+    return {verdict.solution_id: verdict for verdict in verdicts}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return round(sum(values) / len(values), 6) if values else None
+
+
+def _critique_data(
+    work: Build, problems: list[Problem], solutions: list[Solution], verdicts: dict[str, Verdict]
+) -> list[CritiqueRow]:
+    rows = critique_rows({p.id: p for p in problems}, solutions, verdicts, work.recipe.label)
+    write_jsonl(work.file("critiques.jsonl"), (row.to_json() for row in rows))
+    work.counts["critiques"] = {"total": len(rows), "true": sum(row.label for row in rows)}
+    return rows
+
+
+def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], templates: Templates) -> None:
+    mix, seed = work.recipe.mix, work.recipe.seed
+    splits = {problem.id: split_of(problem, mix.heldout_share) for problem in problems}
+    train = [problem for problem in problems if splits[problem.id] is Split.TRAIN]
+    balanced = balance([row for row in rows if splits[row.problem_id] is Split.TRAIN], seed)
+    converted = convert(train, balanced, mix.critique_share, seed)
+    train_rows = [
+        critique_row(converted[p.id], p.language, templates, Split.TRAIN)
+        if p.id in converted
+        else solve_row(p, templates, Split.TRAIN)
+        for p in train
+    ]
+    held = [problem for problem in problems if splits[problem.id] is Split.HELDOUT]
+    languages = {problem.id: problem.language for problem in problems}
+    pairs = heldout_pairs([row for row in rows if splits[row.problem_id] is Split.HELDOUT], seed)
+    held_rows = [solve_row(problem, templates, Split.HELDOUT) for problem in held]
+    held_rows += [critique_row(row, languages[row.problem_id], templates, Split.HELDOUT) for row in pairs]
+    schema = training_schema()
+    write_parquet(work.file("rows/train.parquet"), train_rows, schema)
+    write_parquet(work.file("rows/heldout.parquet"), held_rows, schema)
+    work.counts["rows"] = {
+        "train": dict(Counter(str(row["kind"]) for row in train_rows)),
+        "heldout": dict(Counter(str(row["kind"]) for row in held_rows)),
+        "train_critique_true": sum(row["label"] is True for row in train_rows),
+        "asked_critique_share": mix.critique_share,
+        "critique_share": round(len(converted) / len(train), 4) if train else None,
+    }
+
+
+def _extra_rows(
+    problems: list[Problem], wrong: list[Solution], audited: dict[str, Verdict], recipe: BuildRecipe
+) -> list[CritiqueRow]:
+    """Critique rows of the audit's references and wrong solutions, of the training problems."""
+    by_id = {problem.id: problem for problem in problems}
+    train = {p.id for p in problems if split_of(p, recipe.mix.heldout_share) is Split.TRAIN}
+    judged = [solution for solution in wrong if solution.problem_id in train]
+    return critique_rows(by_id, judged, audited, recipe.label)
+
+
+def _write_warmup(
+    work: Build,
+    problems: list[Problem],
+    rows: list[CritiqueRow],
+    verdicts: dict[str, Verdict],
+    extra: list[CritiqueRow],
+    audited: dict[str, Verdict],
+    templates: Templates,
+) -> None:
+    """Critiques made from execution, of training problems only, in an order in which any prefix is balanced."""
+    by_id = {problem.id: problem for problem in problems}
+    share = work.recipe.mix.heldout_share
+    own = [row for row in rows if split_of(by_id[row.problem_id], share) is Split.TRAIN]
+    made = synthesise(own, by_id, verdicts, work.recipe.seed) + synthesise(extra, by_id, audited, work.recipe.seed)
+    lines = [_warmup_row(item, by_id[item.row.problem_id].language, templates) for item in made]
+    write_jsonl(work.file("warmup.jsonl"), lines)
+    work.counts["warmup"] = {"total": len(lines), "true": sum(item.row.label for item in made)}
+
+
+def _warmup_row(item: Synthesised, language: str, templates: Templates) -> dict[str, Json]:
+    row = critique_row(item.row, language, templates, Split.TRAIN)
+    return {
+        "id": row["id"],
+        "problem_id": row["problem_id"],
+        "solution_id": row["solution_id"],
+        "label": row["label"],
+        "prompt": row["prompt"],
+        "completion": [{"role": "assistant", "content": item.text}],
+        "template": row["template"],
+        "template_hash": row["template_hash"],
+    }
+
+
+def _write_manifest(work: Build, inputs: dict[str, str], templates: Templates) -> dict[str, Json]:
+    outputs = ("problems.jsonl", "solutions.jsonl", "critiques.jsonl", "quarantine.jsonl", "warmup.jsonl")
+    manifest: dict[str, Json] = {
+        "kind": "build",
+        "inputs": inputs,
+        "settings": work.recipe.model_dump(mode="json"),
+        "templates": {t.name: t.sha256 for t in (templates.solve, templates.critique)},
+        "counts": work.counts,
+        "outputs": {name: sha256_file(work.file(name)) for name in (*outputs, "rows/train.parquet", "rows/heldout.parquet")},
+        "versions": {"critique-coder": __version__, "python": platform.python_version()},
+    }
+    write_json(work.file("manifest.json"), manifest)
+    return manifest

@@ -1,0 +1,108 @@
+"""The settings of a build: what a file in ``recipes/data`` may say."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from critique_coder.settings import Settings
+
+
+class SourceSettings(Settings):
+    """One source of problems."""
+
+    name: Literal["starter", "problems", "humaneval", "mbpp"]
+    """Which reader."""
+    path: str | None = None
+    """A file, a folder, or nothing for the source's own place."""
+
+
+class FilterSettings(Settings):
+    """Which tests are kept (the paper's section 2.2)."""
+
+    max_test_tokens: int = Field(200, ge=1)
+    """Drop tests longer than this many tokens (words, numbers and signs, counted in the test as JSON)."""
+    max_tests: int = Field(30, ge=1)
+    """Keep at most this many tests of a problem, drawn at random by its id."""
+    max_problems: int = Field(0, ge=0)
+    """Use only this many problems, drawn by id; 0 means all."""
+
+
+class CandidateSettings(Settings):
+    """Where the solutions come from that become critique data."""
+
+    path: str | None = None
+    """Recorded solutions (a file in the contract's format) instead of sampled ones."""
+    model: str | None = None
+    """Folder or hub id of the model that writes them; the embedded model when nothing is said."""
+    endpoint: str | None = None
+    """Base URL of an OpenAI-compatible server to ask instead of loading the model here."""
+    n: int = Field(4, ge=1)
+    """Solutions a problem."""
+    temperature: float = Field(0.6, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    top_p: float = Field(0.95, gt=0, le=1)
+    """Nucleus: keep the most likely tokens up to this mass."""
+    top_k: int = Field(20, ge=0)
+    """Keep this many most likely tokens; 0 keeps all."""
+    max_tokens: int = Field(128, ge=1)
+    """Longest answer in tokens."""
+    batch_size: int = Field(128, ge=1)
+    """Answers written at once by a local model; requests in flight at an endpoint."""
+
+
+class LabelSettings(Settings):
+    """When a solution counts as correct."""
+
+    threshold: float = Field(0.8, ge=0, le=1)
+    """True when the pass rate is above this (paper, section 2.2)."""
+
+
+class MixSettings(Settings):
+    """How problems are shared out."""
+
+    critique_share: float = Field(0.2, ge=0, le=1)
+    """Share of the training problems that become critique rows; the others stay solve rows (paper, section 2.2)."""
+    heldout_share: float = Field(0.3, ge=0, lt=1)
+    """Share of the families kept out of training, for evaluation."""
+    solve_template: str | None = None
+    """A Jinja file to ask for solutions with, instead of the built-in one."""
+    critique_template: str | None = None
+    """A Jinja file to ask for critiques with, instead of the built-in one."""
+
+
+class AuditSettings(Settings):
+    """What a problem must show before it is used."""
+
+    reference: bool = True
+    """Quarantine a problem whose reference fails its tests."""
+    min_wrong: int = Field(0, ge=0)
+    """Quarantine a problem for which fewer than this many known wrong solutions fail."""
+
+
+class JudgeSettings(Settings):
+    """How programs are run."""
+
+    workers: int = Field(0, ge=0)
+    """Programs judged at the same time; 0 means one a core."""
+    time_limit_s: float = Field(3.0, gt=0)
+    """Processor seconds a test, where the problem says nothing."""
+    memory_limit_mb: float = Field(512, gt=0)
+    """Memory a test in MiB, where the problem says nothing."""
+    max_unscored: float = Field(0.02, ge=0, le=1)
+    """Stop when the machinery failed on more than this share of the solutions."""
+
+
+class BuildRecipe(Settings):
+    """A data recipe."""
+
+    seed: int = 0
+    """Everything random follows from this."""
+    source: list[SourceSettings] = Field(min_length=1)
+    filter: FilterSettings = FilterSettings()
+    audit: AuditSettings = AuditSettings()
+    candidates: CandidateSettings = CandidateSettings()
+    judge: JudgeSettings = JudgeSettings()
+    label: LabelSettings = LabelSettings()
+    mix: MixSettings = MixSettings()

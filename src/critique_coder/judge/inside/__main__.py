@@ -1,0 +1,29 @@
+"""Start a zygote: ``python -s -S -P inside/__main__.py CONTROL_FD LEVEL SCRATCH``.
+
+The caller's package is not importable here, and must not be. So that the files of this folder can still import each
+other by their full names, empty stand-ins for the packages above them are put in place while they load.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import types
+
+
+def _load_zygote() -> types.ModuleType:
+    """Import ``zygote`` and forget the stand-ins, so that a solution finds no package of ours."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for name in ("critique_coder", "critique_coder.judge", "critique_coder.judge.inside"):
+        package = types.ModuleType(name)
+        package.__path__ = [folder] if name.endswith(".inside") else []
+        sys.modules[name] = package
+    zygote = importlib.import_module("critique_coder.judge.inside.zygote")
+    for name in [name for name in sys.modules if name.split(".")[0] == "critique_coder"]:
+        del sys.modules[name]
+    return zygote
+
+
+if __name__ == "__main__":
+    _load_zygote().main(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -1,0 +1,81 @@
+"""Runs a check beside the solution, in the solution's own process. See ``shared_checks`` for what that is worth."""
+
+from __future__ import annotations
+
+import builtins
+import linecache
+import sys
+import types
+from typing import Any
+
+CHECK_FILE = "check.py"
+
+
+class CheckFailed(Exception):
+    """The check ran and did not hold; the message says where."""
+
+
+def run_check(check: dict[str, Any], module: types.ModuleType, as_unittest: bool) -> None:
+    """Run the check to its end; raises CheckFailed, or whatever came out of it."""
+    namespace = _namespace(module.__dict__, check["entry_point"])
+    source = check["code"]
+    code = compile(source, CHECK_FILE, "exec", dont_inherit=True)
+    linecache.cache[CHECK_FILE] = (len(source), None, source.splitlines(keepends=True), CHECK_FILE)
+    before = dict(namespace)
+    try:
+        exec(code, namespace)  # noqa: S102 - a check is a program too
+        if as_unittest:
+            own = {name: value for name, value in namespace.items() if before.get(name) is not value}
+            _run_cases(own)
+    except AssertionError as error:
+        line = _line_in_check(error)
+        if line is None:
+            raise
+        raise CheckFailed(f"line {line} of the check does not hold: {str(error)[:200]}") from None
+
+
+def _namespace(solution: dict[str, Any], entry_point: str | None) -> dict[str, Any]:
+    """The solution's names, except those that would change what a builtin means to the check."""
+    first = (entry_point or "").partition(".")[0]
+    names = {name: value for name, value in solution.items() if name == first or not hasattr(builtins, name)}
+    names["__builtins__"] = builtins
+    return names
+
+
+def _run_cases(own: dict[str, Any]) -> None:
+    """The ``TestCase`` classes and the ``test_`` functions that the check itself defines: at least one, none skipped."""
+    import unittest
+
+    suite = unittest.TestSuite()
+    loader = unittest.TestLoader()
+    for value in own.values():
+        if isinstance(value, type) and issubclass(value, unittest.TestCase) and value is not unittest.TestCase:
+            suite.addTests(loader.loadTestsFromTestCase(value))
+    functions = [value for name, value in own.items() if name.startswith("test") and isinstance(value, types.FunctionType)]
+    count = suite.countTestCases()
+    result = unittest.TestResult()
+    suite.run(result)
+    for function in functions:
+        function()
+    problems = [*result.failures, *result.errors, *result.skipped]
+    if problems:
+        name, text = problems[0]
+        last = text.strip().splitlines()[-1] if text.strip() else "skipped"
+        raise CheckFailed(f"{name}: {last}")
+    if result.unexpectedSuccesses or result.testsRun != count or count + len(functions) == 0:
+        raise CheckFailed(f"{result.testsRun} of {count} tests ran")
+
+
+def _line_in_check(error: BaseException) -> int | None:
+    """The line of the check that raised; None when the solution itself did."""
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == CHECK_FILE else None
+        trace = trace.tb_next
+    return line
+
+
+def prepare(as_unittest: bool) -> None:
+    """Import before the solution can stand in the way."""
+    if as_unittest:
+        sys.modules["unittest"] = __import__("unittest")

@@ -1,0 +1,277 @@
+"""The process of one test: puts itself in the inner jail, runs the solution, reports, and is gone.
+
+Everything it needs after the solution's code has started is bound to locals before, so that a solution that replaces
+builtins or modules changes its own answers at most.
+"""
+
+# ruff: noqa: BLE001, S102 - running a stranger's code and catching whatever it raises is what this file is for
+
+from __future__ import annotations
+
+import _sitebuiltins
+import atexit
+import builtins
+import json
+import linecache
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import types
+from typing import Any, NoReturn
+
+from . import jail, landlock, seccomp, values
+from .check import CheckFailed, prepare, run_check
+from .report import Channel
+from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+
+FILE_NAME = "solution.py"
+_DENIALS = (1, 13, 30)  # EPERM, EACCES, EROFS
+_STACK_BYTES = 120 << 20  # the gap that the kernel leaves below the stack of a process is 128 MiB
+_VIRTUAL_EXTRA = 1 << 30  # room for stacks and mappings that are reserved and not used
+_OPEN_FILES, _PROCESSES = 256, 128
+_ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
+
+
+class Runner:
+    """What can be prepared before the fork."""
+
+    def __init__(self, level: str, scratch: str) -> None:
+        self._level, self._scratch = level, scratch
+        self._readable = [] if level == "full" else [*jail.runtime_paths(), "/dev"]
+        os.environ.clear()
+        os.environ.update(_ENVIRONMENT)
+
+    def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
+        """Run the test whose files are ``descriptors``: job, stdin, stdout, stderr, channel. Never returns.
+
+        ``complaint`` is a pipe to the zygote, closed before the solution starts: a word in it means that we failed.
+        """
+        exit_now = os._exit
+        try:
+            job_file, stdin, stdout, stderr, channel_file = descriptors
+            channel = Channel(channel_file, limits["channel_bytes"])
+            job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0).decode("ascii"))
+            for target, descriptor in enumerate((stdin, stdout, stderr, complaint)):
+                os.dup2(descriptor, target)
+            complaint = 3
+            os.closerange(4, 65536)
+            self._confine(limits)
+            os.close(complaint)
+        except BaseException as error:  # our own failure, not the solution's
+            try:
+                os.write(complaint, f"{type(error).__name__}: {error}"[:1000].encode())
+            finally:
+                exit_now(1)
+        try:
+            run_job(job, channel)
+            exit_now(0)
+        finally:  # whatever comes out, this process must never go on as a second zygote
+            exit_now(1)
+
+    def _confine(self, limits: dict[str, Any]) -> None:
+        os.setsid()
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_DUMPABLE, 1)  # lets the zygote read how much memory we use; another solution never runs beside us
+        _set_limits(limits, self._level)
+        if self._level == "light":
+            writable = [self._scratch, "/dev/null", "/dev/full", "/dev/zero"]
+            landlock.restrict([*self._readable, f"/proc/{os.getpid()}"], writable)
+        if self._level in ("full", "light"):
+            seccomp.install(seccomp.test_filter(os.getpid(), namespaces=self._level == "full"))
+
+
+def _set_limits(limits: dict[str, Any], level: str) -> None:
+    """Hard limits of the kernel, each a backstop to what the zygote watches."""
+    processor = int(limits["time_s"]) + 2
+    virtual = int(limits["memory_bytes"]) + _VIRTUAL_EXTRA
+    pairs = [
+        (resource.RLIMIT_CPU, processor),
+        (resource.RLIMIT_AS, virtual),
+        (resource.RLIMIT_FSIZE, limits["output_bytes"] + 1),
+        (resource.RLIMIT_NOFILE, _OPEN_FILES),
+        (resource.RLIMIT_MEMLOCK, 0),
+    ]
+    if level == "full":  # elsewhere the limit would count the user's other processes too
+        pairs.append((resource.RLIMIT_NPROC, _PROCESSES))
+    for kind, value in pairs:
+        _, hard = resource.getrlimit(kind)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    # the hard limit stays: programs raise their own stack to it
+    resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES if hard == resource.RLIM_INFINITY else hard, hard))
+
+
+def run_job(job: dict[str, Any], channel: Channel) -> None:
+    """Compile and run as the job's mode says."""
+    random.seed(0)
+    module = _new_module("__main__" if job["mode"] == "program" else "solution")
+    code = _compile(job, channel)
+    if code is None:
+        return
+    sys.argv[:] = [FILE_NAME]
+    if job["mode"] == "program":
+        _run_program(code, module, channel)
+        return
+    prepare(job["mode"] == "unittest")
+    if _guarded(channel, "import", exec, code, module.__dict__)[0]:
+        (_run_calls if job["mode"] == "calls" else _run_check)(job, module, channel)
+
+
+def _new_module(name: str) -> types.ModuleType:
+    """The module of the solution, as the interpreter would have set it up."""
+    module = types.ModuleType(name)
+    module.__dict__.update(__file__=FILE_NAME, __builtins__=builtins)
+    sys.modules["__main__"] = sys.modules[name] = module
+    for word in ("exit", "quit"):
+        setattr(builtins, word, _sitebuiltins.Quitter(word, "Ctrl-D (i.e. EOF)"))
+    return module
+
+
+def _compile(job: dict[str, Any], channel: Channel) -> types.CodeType | None:
+    """The first of the job's sources that is a program; None, and a report, when none is."""
+    first_error: BaseException | None = None
+    for source in job["sources"]:
+        try:
+            code = compile(source, FILE_NAME, "exec", dont_inherit=True)
+        except BaseException as error:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
+            first_error = first_error or error
+            continue
+        linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
+        return code
+    channel.send("compile_error", _describe(first_error))
+    return None
+
+
+def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channel) -> None:
+    """As ``python solution.py`` would: exit codes, uncaught exceptions, threads, atexit, flushing."""
+    leave = os._exit
+    try:
+        status = 0
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        status = _exit_status(error)
+    except BaseException as error:
+        status = 1
+        channel.send("error", "run", *_anatomy(error))
+        _show(error)
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # waits for the threads that are no daemons
+        atexit._run_exitfuncs()
+    except BaseException:
+        status = status or 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            status = 120
+    leave(status)
+
+
+def _exit_status(error: SystemExit) -> int:
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _show(error: BaseException) -> None:
+    """Print the traceback without our own frames, through the hook that the solution may have set."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != FILE_NAME:
+        trace = trace.tb_next
+    try:
+        sys.excepthook(type(error), error, trace)
+    except BaseException:
+        os._exit(1)
+
+
+def _run_calls(job: dict[str, Any], module: types.ModuleType, channel: Channel) -> None:
+    """Make the calls in order, one report each; the first that fails ends it."""
+    encode, not_a_value = values.encode, values.NotAValue
+    for call in job["calls"]:
+        ok, function = _guarded(channel, "lookup", _find, module, call["function"])
+        if not ok:
+            return
+        if function is None:
+            channel.send("missing", call["function"])
+            return
+        arguments = [values.decode(item) for item in call["args"]]
+        named = {key: values.decode(item) for key, item in call["kwargs"].items()}
+        ok, value = _guarded(channel, "call", function, *arguments, **named)
+        if not ok:
+            return
+        try:
+            if call.get("iterate") and type(value) not in values.PLAIN_TYPES:
+                value = list(value)
+            report: tuple[object, ...] = ("value", encode(value))
+        except not_a_value as error:
+            report = ("not a value", str(error))
+        except BaseException as error:  # a set or dictionary changed by a thread of the solution while we read it
+            report = ("not a value", f"a value that could not be read ({_describe(error)})")
+        if not channel.send(*report):
+            channel.send("too long")
+            return
+
+
+def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) -> None:
+    """A check that shares this process; only its coming to an end is reported as a pass."""
+    nonce, failed = job["check"]["nonce"], CheckFailed
+    try:
+        run_check(job["check"], module, job["mode"] == "unittest")
+    except failed as error:
+        channel.send("failed", str(error))
+    except BaseException as error:
+        channel.send("error", "check", *_anatomy(error))
+    else:
+        channel.send("passed", nonce)
+
+
+def _find(module: types.ModuleType, name: str) -> Any:
+    """The function ``f`` or a bound ``Class.method`` of a new instance; None when the solution has none."""
+    first, _, method = name.partition(".")
+    found = module.__dict__.get(first)
+    if found is None or not method:
+        return found
+    return getattr(found(), method, None)
+
+
+def _guarded(channel: Channel, phase: str, function: Any, *args: Any, **kwargs: Any) -> tuple[bool, Any]:
+    """Call into the solution; False, and a report, when an exception comes out."""
+    try:
+        return True, function(*args, **kwargs)
+    except BaseException as error:
+        channel.send("error", phase, *_anatomy(error))
+        return False, None
+
+
+def _anatomy(error: BaseException) -> tuple[str, bool, bool]:
+    """Description; whether memory ran out; whether the sandbox had refused something."""
+    denied, link, steps = False, error, 0
+    while link is not None and steps < 5:
+        denied = denied or (isinstance(link, OSError) and link.errno in _DENIALS)
+        link = link.__cause__ or link.__context__  # type: ignore[assignment]
+        steps += 1
+    return _describe(error), isinstance(error, MemoryError), denied
+
+
+def _describe(error: BaseException | None) -> str:
+    """Type, text and the last line of the solution that was running."""
+    line = error.lineno if isinstance(error, SyntaxError) and error.filename == FILE_NAME else None
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == FILE_NAME:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    try:
+        text = str(error.msg if isinstance(error, SyntaxError) else error)[:200]
+    except BaseException:
+        text = ""
+    place = f" (line {line})" if line else ""
+    return f"{type(error).__name__}{': ' if text else ''}{text}{place}"

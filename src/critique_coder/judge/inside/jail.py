@@ -1,0 +1,219 @@
+"""The outer jail, entered once by each worker before it has seen any solution.
+
+``full``: namespaces of its own for processes, mounts, network, IPC, host name and users. Its root is an empty
+temporary file system with the Python runtime mounted read-only and a scratch folder; it holds no capability.
+``light``: no namespaces; what protects then is put on each solution's process (Landlock, seccomp, limits).
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import resource
+import signal
+import socket
+import stat
+import sys
+import sysconfig
+
+from . import landlock, seccomp
+from .syscalls import (
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
+    MS_BIND,
+    MS_NOATIME,
+    MS_NODEV,
+    MS_NODIRATIME,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_RELATIME,
+    MS_REMOUNT,
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    detach,
+    drop_capabilities,
+    mount,
+    pivot_root,
+    prctl,
+    unshare,
+)  # fmt: skip
+
+SCRATCH_BYTES = 256 << 20
+_SCRATCH_FILES = 20_000
+_NOBODY = 65534
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale")
+
+
+def enter(level: str, scratch: str, control: socket.socket) -> None:
+    """Confine this process to ``level`` and return in the process that shall serve. Raises OSError where impossible."""
+    if level != "process" and not seccomp.supported():
+        raise OSError(f"no system-call filter is known for {os.uname().machine}")
+    os.umask(0o022)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if level == "full":
+        _enter_full(control)
+    else:
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        os.chdir(scratch)
+        prctl(PR_SET_NO_NEW_PRIVS, 1)
+        if level == "light":
+            if not landlock.version():
+                raise OSError("this kernel has no Landlock")
+            drop_capabilities()
+        prctl(PR_SET_DUMPABLE, 0)
+    if level != "process":
+        seccomp.install(seccomp.zygote_filter(namespaces=level == "full"))
+
+
+def runtime_paths() -> list[str]:
+    """The folders and files that Python needs to import its standard library and load its shared libraries."""
+    standard = os.path.dirname(os.__file__)
+    paths = [standard, sysconfig.get_path("platstdlib"), *_SYSTEM_FILES]
+    if sys.base_prefix not in ("/usr", "/"):
+        paths.append(os.path.join(sys.base_prefix, "lib"))
+    triplets = [path for pattern in ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu") for path in glob.glob(pattern)]
+    paths += triplets or ["/lib", "/usr/lib"]
+    paths += ["/lib64", "/usr/lib64"]
+    return _without_nested([path for path in dict.fromkeys(map(os.path.realpath, paths)) if os.path.exists(path)])
+
+
+def _without_nested(paths: list[str]) -> list[str]:
+    return [path for path in paths if not any(path.startswith(other + "/") for other in paths)]
+
+
+def _enter_full(control: socket.socket) -> None:
+    """Two processes: the first waits for the second, which is the first process of the new process namespace."""
+    as_nobody = os.geteuid() == 0 and _world_readable(os.path.dirname(os.__file__))
+    others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID
+    user, group = os.geteuid(), os.getegid()
+    if as_nobody:
+        unshare(others)
+    else:
+        unshare(others | CLONE_NEWUSER)
+        _map_user(user, group)
+    base = _build_root(runtime_paths())
+    if pid := os.fork():
+        control.close()
+        os.waitpid(pid, 0)
+        os._exit(0)
+    _mount_proc(base)
+    _make_root(base)
+    socket.sethostname("judge")
+    if as_nobody:
+        _become_nobody()
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    drop_capabilities()
+    prctl(PR_SET_DUMPABLE, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != 0 and os.getpid() != 1:
+        raise OSError("not the first process of its namespace")
+    if landlock.version():
+        landlock.restrict(readable=["/"], writable=["/tmp", "/dev"])
+
+
+def _world_readable(folder: str) -> bool:
+    mode = os.stat(folder).st_mode
+    return bool(mode & stat.S_IROTH and mode & stat.S_IXOTH) and bool(os.stat(os.__file__).st_mode & stat.S_IROTH)
+
+
+def _map_user(user: int, group: int) -> None:
+    """Give the caller's own user and group a meaning in the new user namespace."""
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{_NOBODY} {user} 1"), ("gid_map", f"{_NOBODY} {group} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _become_nobody() -> None:
+    """From real root to a user that owns nothing, in a user namespace of its own where the kernel grants one."""
+    os.setgroups([])
+    os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+    os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+    prctl(PR_SET_DUMPABLE, 1)  # the change of user made /proc/self root's; the map below must be writable
+    unshare(CLONE_NEWUSER)
+    _map_user(_NOBODY, _NOBODY)
+
+
+def _build_root(paths: list[str]) -> str:
+    """Mount an empty root and the runtime below it; returns where. The sources are opened before they can be hidden."""
+    mount("none", "/", flags=MS_REC | MS_PRIVATE)
+    devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
+    masks = [mask for path in paths if os.path.isdir(path) for mask in _package_folders(path)]
+    sources = [(path, os.open(path, os.O_PATH)) for path in (*paths, *devices)]
+    base = "/tmp" if os.path.isdir("/tmp") else "/mnt"
+    mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
+    for path, descriptor in sources:
+        _bind(f"/proc/self/fd/{descriptor}", base + path, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"),
+              device=path in devices)  # fmt: skip
+        os.close(descriptor)
+    for mask in masks:
+        mount("tmpfs", base + mask, "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=755,size=4k")
+    _copy_links(base)
+    for folder in ("/proc", "/tmp", "/dev/shm"):
+        os.makedirs(base + folder, exist_ok=True)
+    options = f"mode=1777,size={SCRATCH_BYTES},nr_inodes={_SCRATCH_FILES}"
+    mount("tmpfs", base + "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    mount("tmpfs", base + "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    return base
+
+
+def _package_folders(path: str) -> list[str]:
+    """Installed packages lie inside the library folder; a solution must not see them."""
+    names = ("site-packages", "dist-packages")
+    found = [os.path.join(path, name) for name in names] + [
+        os.path.join(path, folder, name) for folder in os.listdir(path) if folder.startswith("python") for name in names
+    ]
+    return [folder for folder in found if os.path.isdir(folder)]
+
+
+def _bind(source: str, target: str, is_folder: bool, device: bool) -> None:
+    """Mount ``source`` read-only; the flags it is already mounted with must be kept."""
+    if is_folder:
+        os.makedirs(target, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
+    mount(source, target, flags=MS_BIND)
+    now = os.statvfs(target).f_flag
+    kept = MS_NOEXEC * bool(now & os.ST_NOEXEC) | MS_NOATIME * bool(now & os.ST_NOATIME)
+    kept |= MS_NODIRATIME * bool(now & os.ST_NODIRATIME) | MS_RELATIME * bool(now & os.ST_RELATIME)
+    kept |= 0 if device else MS_RDONLY | MS_NODEV
+    mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_NOSUID | kept)
+
+
+def _copy_links(base: str) -> None:
+    """Links of the host's root (``/lib`` to ``/usr/lib``) and the usual names of the standard streams."""
+    links = {path: os.readlink(path) for path in ("/lib", "/lib64") if os.path.islink(path)}
+    links |= {"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0"}
+    links |= {"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2"}
+    for path, target in links.items():
+        if not os.path.lexists(base + path):
+            os.symlink(target, base + path)
+
+
+def _mount_proc(base: str) -> None:
+    """A view of the own processes only. A container may refuse it; then there is none, and ``/dev/stdin`` is missing."""
+    for options in ("hidepid=2,subset=pid", "hidepid=2", ""):
+        try:
+            mount("proc", base + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)
+            return
+        except OSError:
+            continue
+
+
+def _make_root(base: str) -> None:
+    """Make ``base`` the root and let go of the old one."""
+    mount("none", base, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    os.chdir(base)
+    pivot_root(".", ".")
+    detach(".")
+    os.chdir("/tmp")

@@ -1,0 +1,91 @@
+"""Values as bytes: the contract's tagged JSON, in both rooms.
+
+``encode`` runs beside the solution: it takes a value apart by exact type only, so that no method of a solution's class
+is ever called. ``decode`` builds arguments. The caller compares the tagged form itself (``compare_values``), and never
+builds an object of a solution's choosing.
+"""
+
+from __future__ import annotations
+
+import base64
+import collections
+import math
+import sys
+from typing import Any
+
+MAX_DEPTH = 200
+_PLAIN_INT = 1 << 62
+_FLOAT_NAMES = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_DICTS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+PLAIN_TYPES = (type(None), bool, int, float, complex, str, bytes, list, tuple, set, frozenset, *_DICTS)
+_SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
+
+
+class NotAValue(Exception):
+    """The returned object is not plain data; the message says what it is."""
+
+
+def encode(value: Any, depth: int = 0) -> Any:
+    """Tagged JSON of a plain value; raises NotAValue.
+
+    Beyond the contract's tags there is ``{"$int": hex}`` for integers that JSON readers may refuse. The dictionaries
+    of ``collections`` count as dictionaries, because correct programs return them.
+    """
+    kind = type(value)
+    if value is None or kind is bool or kind is str:
+        return value
+    if kind is int:
+        return value if -_PLAIN_INT < value < _PLAIN_INT else {"$int": hex(value)}
+    if kind is float:
+        return value if math.isfinite(value) else {"$float": repr(value)}
+    if depth > MAX_DEPTH:
+        raise NotAValue(f"a value nested more than {MAX_DEPTH} deep")
+    if kind is list:
+        return [encode(item, depth + 1) for item in value]
+    if kind in _SEQUENCES:
+        return {_SEQUENCES[kind]: [encode(item, depth + 1) for item in value]}
+    if kind in _DICTS:
+        return {"$dict": [[encode(k, depth + 1), encode(v, depth + 1)] for k, v in dict.items(value)]}
+    if kind is bytes:
+        return {"$bytes": base64.b64encode(value).decode()}
+    if kind is complex:
+        return {"$complex": [encode(value.real), encode(value.imag)]}
+    return encode(_from_numpy(value), depth + 1)
+
+
+def _from_numpy(value: Any) -> Any:
+    """The Python value of a numpy scalar or array, where numpy is loaded; raises NotAValue for anything else."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray):
+        return numpy.ndarray.tolist(value)
+    if numpy is not None and isinstance(value, numpy.generic):
+        return value.item()
+    raise NotAValue(f"an object of type {type.__getattribute__(type(value), '__name__')!s:.60}, which is not a plain value")
+
+
+def decode(tagged: Any) -> Any:
+    """The Python value of tagged JSON; raises ValueError, TypeError or KeyError where it is malformed."""
+    if isinstance(tagged, list):
+        return [decode(item) for item in tagged]
+    if not isinstance(tagged, dict):
+        return tagged
+    if len(tagged) != 1 or not next(iter(tagged)).startswith("$"):
+        return {key: decode(item) for key, item in tagged.items()}
+    ((tag, body),) = tagged.items()
+    return decode_tag(tag, body)
+
+
+def decode_tag(tag: str, body: Any) -> Any:
+    """What one tag stands for; raises as ``decode`` does."""
+    if tag == "$dict":
+        return {decode(key): decode(item) for key, item in body}
+    if tag in ("$tuple", "$set", "$frozenset"):
+        return {"$tuple": tuple, "$set": set, "$frozenset": frozenset}[tag](map(decode, body))
+    if tag == "$bytes":
+        return base64.b64decode(body, validate=True)
+    if tag == "$complex":
+        real, imaginary = map(decode, body)
+        return complex(real, imaginary)
+    if tag == "$int":
+        return int(body, 16)
+    return _FLOAT_NAMES[{"$float": str(body)}[tag].lower()]

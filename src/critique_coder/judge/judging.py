@@ -1,0 +1,219 @@
+"""The judge: solutions in, verdicts out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from critique_coder.records import (
+    BadInput,
+    Outcome,
+    Problem,
+    Solution,
+    TestCase,
+    TestKind,
+    TestResult,
+    Verdict,
+)
+
+from .isolation import REMEDIES, Isolation, IsolationError
+from .limits import Limits
+from .pool import Pool
+from .probe import open_worker
+from .scoring import broken, check_value, score_call, score_program
+from .script_reading import Script, read_script
+from .script_scoring import score_script
+from .shared_checks import missing_module, score_shared, shared_job
+from .worker import Job, Worker, WorkerLost
+
+_LOOK_AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramResult:
+    """What a program did with an input. ``outcome`` is PASSED when it ended normally. ``time_s``: processor seconds."""
+
+    stdout: str
+    stderr: str
+    outcome: Outcome
+    time_s: float
+    message: str | None
+
+
+class Judge:
+    """Runs untrusted solutions against tests. Safe for use by several threads; use it as a context manager.
+
+    ``workers``: programs run at a time (None: as many as processors). The limits hold where a problem sets none.
+    ``isolation``: None takes the best level that this machine gives. Raises IsolationError when that is ``process``,
+    unless ``allow_no_isolation``. ``first_failure``: stop at a solution's first failing test.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        time_limit_s: float = 10,
+        memory_limit_mb: float = 1024,
+        output_limit_mb: float = 16,
+        isolation: Isolation | None = None,
+        allow_no_isolation: bool = False,
+        first_failure: bool = False,
+    ) -> None:
+        if workers is not None and workers < 1:
+            raise BadInput(f"workers: must be at least 1, not {workers}")
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._limits = Limits(time_limit_s, memory_limit_mb, output_limit_mb)
+        self._first_failure = first_failure
+        first = _open(isolation, allow_no_isolation)
+        self._isolation = first.level
+        self._pool = Pool(self._workers, first)
+
+    @property
+    def isolation(self) -> Isolation:
+        """The level under which programs run."""
+        return self._isolation
+
+    def worker_pids(self) -> list[int]:
+        """The processes that this judge has started and still uses; for monitoring."""
+        return self._pool.pids()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all processes. May be called twice."""
+        self._pool.close()
+
+    def verify(self, problem: Problem, solution: Solution) -> Verdict:
+        """Run every test of ``problem`` on ``solution``; raises BadInput when the problem cannot be judged at all."""
+        if problem.language != "python":
+            raise BadInput(f"problem {problem.id!r}, key 'language': {problem.language!r} cannot be run yet; only 'python' can")
+        if not problem.tests:
+            raise BadInput(f"problem {problem.id!r}, key 'tests': there are none; nothing could fail it")
+        if solution.code is None or not solution.code.strip():
+            return self._verdict(problem, solution, [TestResult(Outcome.NO_CODE, 0.0)] * len(problem.tests))
+        results: list[TestResult] = []
+        for test in problem.tests:
+            result = self._run_test(problem, solution.code, test)
+            if result.outcome is Outcome.COMPILE_ERROR:
+                results = [result] * len(problem.tests)
+                break
+            results.append(result)
+            if self._first_failure and result.outcome is not Outcome.PASSED:
+                break
+        return self._verdict(problem, solution, results)
+
+    def verify_many(self, pairs: Iterable[tuple[Problem, Solution]]) -> Iterator[Verdict]:
+        """Verdicts in the order of ``pairs``, which is read a little ahead only; raises as ``verify`` does."""
+        waiting: deque[Future[Verdict]] = deque()
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="judge") as threads:
+            try:
+                for problem, solution in pairs:
+                    waiting.append(threads.submit(self.verify, problem, solution))
+                    if len(waiting) >= _LOOK_AHEAD * self._workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def run_program(self, code: str, stdin: str = "", limits: Limits | None = None) -> ProgramResult:
+        """Run a whole program on one input, for people to look at; raises WorkerLost when the machinery failed."""
+        limits = limits or self._limits
+        ending = self._pool.run(Job("program", (code,), stdin=stdin), limits)
+        outcome, message = broken(ending, limits) or (Outcome.PASSED, None)
+        stdout, stderr = (raw.decode("utf-8", "replace") for raw in (ending.stdout, ending.stderr))
+        return ProgramResult(stdout, stderr, outcome, ending.cpu_s, message)
+
+    def _limits_of(self, problem: Problem) -> Limits:
+        own = self._limits
+        return Limits(problem.time_limit_s or own.time_s, problem.memory_limit_mb or own.memory_mb, own.output_mb)
+
+    def _run_test(self, problem: Problem, code: str, test: TestCase) -> TestResult:
+        limits = self._limits_of(problem)
+        try:
+            if test.kind is TestKind.STDIO:
+                return score_program(test, self._pool.run(Job("program", (code,), stdin=test.stdin), limits), limits)
+            if test.kind is TestKind.CALL:
+                return score_call(test, self._pool.run(_call_job(problem, code, test), limits), limits)
+            return self._run_check(problem, code, test, limits)
+        except WorkerLost as error:
+            return TestResult(Outcome.UNSCORED, 0.0, str(error))
+
+    def _run_check(self, problem: Problem, code: str, test: TestCase, limits: Limits) -> TestResult:
+        """A ``script`` or ``unittest`` test, rewritten into calls where its text allows."""
+        sources = _sources(problem, code, test)
+        script = _rewritten(problem, test)
+        if script is not None:
+            job = Job("calls", sources, calls=tuple(script.calls))
+            return score_script(script, self._pool.run(job, limits), limits)
+        if module := missing_module(test.code):
+            return TestResult(Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have")
+        job, nonce = shared_job(problem, sources, test)
+        return score_shared(nonce, self._pool.run(job, limits), limits)
+
+    def _verdict(self, problem: Problem, solution: Solution, results: list[TestResult]) -> Verdict:
+        passed = sum(result.outcome is Outcome.PASSED for result in results)
+        failed = [result.outcome for result in results if result.outcome is not Outcome.PASSED]
+        outcome = Outcome.UNSCORED if Outcome.UNSCORED in failed else failed[0] if failed else Outcome.PASSED
+        total = len(problem.tests)
+        return Verdict(
+            solution_id=solution.id,
+            problem_id=problem.id,
+            outcome=outcome,
+            passed=passed,
+            total=total,
+            pass_rate=None if outcome is Outcome.UNSCORED else passed / total,
+            tests=tuple(results),
+            isolation=self._isolation.value,
+            shared_process=any(_shares_process(problem, test) for test in problem.tests),
+        )
+
+
+def _call_job(problem: Problem, code: str, test: TestCase) -> Job:
+    if problem.entry_point is None:
+        raise BadInput(f"problem {problem.id!r}, key 'entry_point': missing; call tests need the name of the function they call")
+    for tagged in (test.expected, *test.args, *test.kwargs.values()):
+        check_value(tagged, f"problem {problem.id!r}")
+    call = {"function": problem.entry_point, "args": list(test.args), "kwargs": dict(test.kwargs)}
+    return Job("calls", (code,), calls=(call,))
+
+
+def _rewritten(problem: Problem, test: TestCase) -> Script | None:
+    return read_script(test.code, problem.entry_point) if test.kind is TestKind.SCRIPT else None
+
+
+def _shares_process(problem: Problem, test: TestCase) -> bool:
+    """Whether the test runs beside the solution in one process; its text alone decides."""
+    return test.kind in (TestKind.SCRIPT, TestKind.UNITTEST) and _rewritten(problem, test) is None
+
+
+def _sources(problem: Problem, code: str, test: TestCase) -> tuple[str, ...]:
+    """The program, for scripts first as a completion of the starter code."""
+    if test.kind is not TestKind.SCRIPT or not problem.starter_code.strip():
+        return (code,)
+    starter = problem.starter_code
+    return (starter + code, code) if starter.endswith("\n") else (starter + code, f"{starter}\n{code}", code)
+
+
+def _open(wanted: Isolation | None, allow_none: bool) -> Worker:
+    """A first worker at the best level allowed; raises IsolationError, which names the fix."""
+    if wanted is Isolation.PROCESS and not allow_none:
+        raise IsolationError("isolation 'process' protects nothing; pass allow_no_isolation=True if you trust every program")
+    reasons = []
+    for level in [wanted] if wanted else [Isolation.FULL, Isolation.LIGHT]:
+        try:
+            return open_worker(level)
+        except (IsolationError, WorkerLost) as error:
+            reasons.append(f"{error}. To fix: {REMEDIES.get(level, 'see the reason')}")
+    if wanted is None and allow_none:
+        return open_worker(Isolation.PROCESS)
+    raise IsolationError("; ".join(reasons) + "; or pass allow_no_isolation=True if you trust every program")

@@ -1,0 +1,31 @@
+"""What one test may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one test. ``time_s`` is processor time in seconds; ``wall_s`` passes on the clock on the wall."""
+
+    time_s: float = 10.0
+    memory_mb: float = 1024
+    output_mb: float = 16
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds until a test that waits counts as stuck: generous, for a busy machine is not the program's fault."""
+        return max(3 * self.time_s, self.time_s + 5)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes, from MiB."""
+        return int(self.memory_mb * _MIB)
+
+    @property
+    def output_bytes(self) -> int:
+        """Bytes, from MiB; for stdout, stderr and the returned values each."""
+        return int(self.output_mb * _MIB)

@@ -1,0 +1,128 @@
+"""The workers of one judge: handed out, replaced when lost, and kept quiet while a slow test is confirmed alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .limits import Limits
+from .worker import Ending, Job, Worker, WorkerLost
+
+_ATTEMPTS = 3
+
+
+class Pool:
+    """At most ``size`` workers at a time, started when first needed. Safe for use by many threads."""
+
+    def __init__(self, size: int, first: Worker) -> None:
+        self._level = first.level
+        self._slots = threading.BoundedSemaphore(size)
+        self._idle = [first]
+        self._all = {first}
+        self._lock = threading.Lock()
+        self._gate = _Gate()
+        self._closed = False
+
+    def run(self, job: Job, limits: Limits) -> Ending:
+        """Run one test; raises WorkerLost when three workers in a row were lost over it.
+
+        A test that waited too long is run once more with nothing beside it, and that second ending counts.
+        """
+        with self._gate.together():
+            ending = self._run_with_retries(job, limits)
+        if ending.killed == "wall":
+            with self._gate.alone():
+                ending = self._run_with_retries(job, limits)
+        return ending
+
+    def _run_with_retries(self, job: Job, limits: Limits) -> Ending:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._worker() as worker:
+                    return worker.run(job, limits)
+            except WorkerLost:
+                if attempt == _ATTEMPTS or self._closed:
+                    raise
+        raise AssertionError("unreachable")
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        with self._slots:
+            worker = self._take()
+            try:
+                yield worker
+            finally:
+                self._put(worker)
+
+    def _take(self) -> Worker:
+        with self._lock:
+            if self._closed:
+                raise WorkerLost("the judge is closed")
+            if self._idle:
+                return self._idle.pop()
+        worker = Worker(self._level)
+        with self._lock:
+            self._all.add(worker)
+        return worker
+
+    def _put(self, worker: Worker) -> None:
+        with self._lock:
+            if worker.usable and not self._closed:
+                self._idle.append(worker)
+                return
+            self._all.discard(worker)
+        worker.close()
+
+    def pids(self) -> list[int]:
+        """The processes started by this pool that are still in use."""
+        with self._lock:
+            return [worker.pid for worker in self._all]
+
+    def close(self) -> None:
+        """Kill all workers; those at work raise WorkerLost to whoever waits for them. May be called twice."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            self._all.difference_update(idle)
+            busy = list(self._all)
+        for worker in idle:
+            worker.close()
+        for worker in busy:
+            worker.kill()
+
+
+class _Gate:
+    """Many may pass together, or one alone; whoever asks to be alone keeps newcomers waiting."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._wishes = 0
+        self._alone = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._wishes and not self._alone)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            self._wishes += 1
+            self._changed.wait_for(lambda: not self._inside and not self._alone)
+            self._wishes -= 1
+            self._alone = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()

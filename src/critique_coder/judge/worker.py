@@ -1,0 +1,204 @@
+"""One worker: a zygote process that the caller starts by exec, and the files that go to and come from each test.
+
+A worker is used by one thread at a time. Anything that goes wrong with the machinery raises ``WorkerLost``; what the
+solution does never does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .inside.report import HEADER_BYTES
+from .inside.scratch import empty_folder
+from .isolation import Isolation, IsolationError
+from .limits import Limits
+
+_START_S, _GRACE_S = 30.0, 30.0
+_INSIDE = Path(__file__).with_name("inside") / "__main__.py"
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+
+
+class WorkerLost(Exception):
+    """The machinery failed: the zygote died, the protocol broke, or the machine ran out of something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One test as the jail sees it: programs and inputs, never what is expected.
+
+    ``mode`` is ``program``, ``calls``, ``script`` or ``unittest``; ``sources`` are tried in order until one compiles.
+    Only the last two have a ``check``, which then shares the solution's process.
+    """
+
+    mode: str
+    sources: tuple[str, ...]
+    stdin: str = ""
+    calls: tuple[dict[str, Any], ...] = ()
+    check: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the process of a test ended. Times in seconds, memory in bytes; ``status`` is an exit code or minus a signal.
+
+    ``reports`` are the lines that the process left in its channel; ``killed`` names the limit for which it was killed.
+    """
+
+    status: int
+    cpu_s: float
+    wall_s: float
+    memory: int
+    killed: str | None
+    stdout: bytes
+    stderr: bytes
+    reports: tuple[list[Any], ...]
+
+
+class Worker:
+    """Starts the zygote at construction; raises IsolationError when it cannot have the level, WorkerLost otherwise."""
+
+    def __init__(self, level: Isolation) -> None:
+        self.level = level
+        self._scratch = None if level is Isolation.FULL else tempfile.mkdtemp(prefix="critique-coder-")
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [_interpreter(), "-s", "-S", "-P", str(_INSIDE), str(theirs.fileno()), level.value, self._scratch or "-"]
+        null = subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                command, env=_ENVIRONMENT, cwd="/", pass_fds=[theirs.fileno()], stdin=null, stdout=null, stderr=null
+            )
+        except OSError as error:
+            self._control.close()
+            self._remove_scratch()
+            raise WorkerLost(f"cannot start the interpreter: {error}") from error
+        finally:
+            theirs.close()
+        self.usable = True
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process that the caller started."""
+        return self._process.pid
+
+    def _greet(self) -> None:
+        self._control.settimeout(_START_S)
+        answer = self._receive()
+        if "error" in answer:
+            raise IsolationError(f"isolation {self.level.value!r} cannot be had here: {answer['error']}")
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            message = self._control.recv(65536)
+        except OSError as error:
+            raise WorkerLost(f"no word from the zygote: {error}") from error
+        if not message:
+            raise WorkerLost("the zygote died")
+        answer = json.loads(message)
+        if not isinstance(answer, dict):
+            raise WorkerLost("the zygote sent nonsense")
+        return answer
+
+    def run(self, job: Job, limits: Limits) -> Ending:
+        """Run one test; raises WorkerLost, after which this worker is not usable."""
+        try:
+            with ExitStack() as stack:
+                return self._run(job, limits, stack)
+        except (OSError, ValueError, KeyError) as error:
+            self.usable = False
+            raise WorkerLost(f"{type(error).__name__}: {error}") from error
+        except BaseException:
+            self.usable = False
+            raise
+
+    def _run(self, job: Job, limits: Limits, stack: ExitStack) -> Ending:
+        body = {"mode": job.mode, "sources": job.sources, "calls": job.calls, "check": job.check}
+        contents = [json.dumps(body).encode(), job.stdin.encode("utf-8", "surrogateescape"), b"", b"", b""]
+        files = [_memory_file(content, stack) for content in contents]
+        _, _, stdout, stderr, channel = files
+        channel_bytes = limits.output_bytes + (1 << 16)
+        os.ftruncate(channel, channel_bytes)
+        order = {
+            "time_s": limits.time_s, "wall_s": limits.wall_s, "memory_bytes": limits.memory_bytes,
+            "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
+        }  # fmt: skip
+        self._control.settimeout(limits.wall_s + _GRACE_S)
+        socket.send_fds(self._control, [json.dumps(order).encode()], files)
+        answer = self._receive()
+        if "failed" in answer:
+            self.usable = False
+            raise WorkerLost(f"the test could not be started: {answer['failed']}")
+        if not answer["clean"]:
+            self.usable = False
+        return Ending(
+            status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
+            killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr), reports=_reports(channel, channel_bytes),
+        )  # fmt: skip
+
+    def kill(self) -> None:
+        """End a test that another thread is waiting for; that thread sees WorkerLost and closes the worker."""
+        self.usable = False
+        self._process.kill()
+
+    def close(self) -> None:
+        """Kill the zygote and all it started, and remove the scratch folder. May be called twice."""
+        self.usable = False
+        self._control.close()
+        self._process.kill()
+        self._process.wait()
+        self._remove_scratch()
+
+    def _remove_scratch(self) -> None:
+        if self._scratch is not None:
+            if empty_folder(self._scratch):
+                os.rmdir(self._scratch)
+            self._scratch = None
+
+
+def _interpreter() -> str:
+    """The interpreter below a virtual environment, for nothing of the environment shall be visible."""
+    found = getattr(sys, "_base_executable", None) or sys.executable
+    if not found:
+        raise IsolationError("sys.executable is empty, so there is no interpreter to start; run under a normal Python")
+    return str(found)
+
+
+def _memory_file(content: bytes, stack: ExitStack) -> int:
+    """A file in memory, positioned at its start, closed with ``stack``."""
+    descriptor = os.memfd_create("judge")
+    stack.callback(os.close, descriptor)
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _content(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    return os.pread(descriptor, size, 0)
+
+
+def _reports(descriptor: int, channel_bytes: int) -> tuple[list[Any], ...]:
+    """What the process reported. The bytes are the solution's to forge: nonsense counts as no report."""
+    (length,) = struct.unpack("<Q", os.pread(descriptor, HEADER_BYTES, 0))
+    raw = os.pread(descriptor, min(length, channel_bytes), HEADER_BYTES)
+    try:
+        reports = [json.loads(line) for line in raw.splitlines()]
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(report for report in reports if isinstance(report, list) and report)

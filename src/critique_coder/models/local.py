@@ -1,0 +1,81 @@
+"""A model that runs in this process, by transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from critique_coder.models.base import Completion, Messages, ModelError, Progress, Sampling
+from critique_coder.models.sampling import Generated, Tokens, generate
+
+
+class LocalModel:
+    """A causal language model and its tokenizer. ``dtype`` bfloat16 samples fastest; training wants float32 weights."""
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, batch_size: int = 64) -> None:
+        self.model, self.tokenizer, self._name, self._batch_size = model, tokenizer, name, batch_size
+        ends = {tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None)}
+        self.end_ids = frozenset(end for end in ends if isinstance(end, int))
+
+    @classmethod
+    def load(cls, source: str | Path, dtype: torch.dtype = torch.bfloat16, batch_size: int = 64) -> LocalModel:
+        """Load from a folder or a hub id; raises ModelError."""
+        model, tokenizer = load_pretrained(source, dtype)
+        model.eval()
+        return cls(model, tokenizer, str(source), batch_size)
+
+    @property
+    def name(self) -> str:
+        """Folder or hub id."""
+        return self._name
+
+    def encode(self, messages: Messages) -> Tokens:
+        """The token ids of a chat, ready for the answer."""
+        return encode_chat(self.tokenizer, messages)
+
+    def sample(
+        self,
+        prompts: Sequence[Messages],
+        n: int,
+        sampling: Sampling,
+        progress: Progress = lambda tokens, completions: None,
+    ) -> list[list[Completion]]:
+        """``n`` answers for each prompt, in the order of ``prompts``."""
+        encoded = [ids for ids in map(self.encode, prompts) for _ in range(n)]
+        rows = generate(
+            self.model, encoded, sampling, end_ids=self.end_ids, batch_size=self._batch_size, on_tokens=progress
+        )
+        answers = [self._completion(row) for row in rows]
+        return [answers[start : start + n] for start in range(0, len(answers), n)]
+
+    def _completion(self, row: Generated) -> Completion:
+        return Completion(self.tokenizer.decode(row.tokens, skip_special_tokens=True), len(row.tokens), row.finished)
+
+
+def encode_chat(tokenizer: Any, messages: Messages) -> Tokens:
+    """The token ids of a chat by the tokenizer's own template, with the opening of the answer."""
+    text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+    ids: Tokens = tokenizer(text, add_special_tokens=False).input_ids
+    return ids
+
+
+def load_pretrained(source: str | Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A causal model and its tokenizer from a folder or the hub; raises ModelError in one line."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+    except (OSError, ValueError, KeyError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise ModelError(
+            f"model {str(source)!r} cannot be loaded: {reason.strip()[:200]}; give a folder that holds a transformers "
+            "model, a hub id that can be reached, or nothing for the embedded one"
+        ) from None
+    if tokenizer.chat_template is None:
+        raise ModelError(f"model {str(source)!r} has no chat template; choose an instruction-tuned model")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer

@@ -1,0 +1,170 @@
+"""Batched sampling from a transformers model, made for many samples of few prompts.
+
+``generate`` of transformers keeps every row of a batch until the longest has ended, encodes the same prompt once for
+every sample of it, and draws from the whole vocabulary. Here a prompt is encoded once and its key/value cache shared
+out, rows that have ended leave the batch, and with ``top_k`` the draw is made among ``top_k`` tokens.
+``benchmarks/sampling.py`` compares the two in one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from critique_coder.models.base import Sampling
+
+Tokens = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One sampled continuation: its token ids (the end token included) and whether it ended by itself."""
+
+    tokens: Tokens
+    logprobs: list[float]
+    finished: bool
+
+
+@torch.inference_mode()
+def generate(
+    model: Any,
+    prompts: Sequence[Tokens],
+    sampling: Sampling,
+    *,
+    end_ids: frozenset[int],
+    batch_size: int = 64,
+    on_tokens: Callable[[int, int], None] = lambda tokens, rows: None,
+) -> list[Generated]:
+    """Sample one continuation for each entry of ``prompts``; equal neighbours share their encoded prefix.
+
+    The result has the order of ``prompts``. The same seed, prompts and ``batch_size`` give the same result on the same
+    machine. ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was
+    last called.
+    """
+    generator = torch.Generator().manual_seed(sampling.seed)
+    results: list[Generated | None] = [None] * len(prompts)
+    for batch in _batches(prompts, batch_size):
+        rows = _Batch(model, prompts, batch, sampling, end_ids, generator)
+        while rows.active:
+            before = len(rows.active)
+            rows.step()
+            on_tokens(before, before - len(rows.active))
+        for index, generated in rows.results.items():
+            results[index] = generated
+    return [row for row in results if row is not None]
+
+
+def _batches(prompts: Sequence[Tokens], batch_size: int) -> list[list[int]]:
+    """Indices of rows to run together: equal prompts side by side, prompts of like length in one batch."""
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), prompts[i], i))
+    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
+
+class _Batch:
+    """The rows that are being continued together; ``active`` holds the indices that have not ended."""
+
+    def __init__(
+        self,
+        model: Any,
+        prompts: Sequence[Tokens],
+        indices: list[int],
+        sampling: Sampling,
+        end_ids: frozenset[int],
+        generator: torch.Generator,
+    ) -> None:
+        self._model, self._sampling, self._end_ids, self._generator = model, sampling, end_ids, generator
+        self.active = list(indices)
+        self.results: dict[int, Generated] = {}
+        self._tokens: dict[int, Tokens] = {i: [] for i in indices}
+        self._logprobs: dict[int, list[float]] = {i: [] for i in indices}
+        self._encode([prompts[i] for i in indices])
+
+    def _encode(self, prompts: list[Tokens]) -> None:
+        """Run each distinct prompt once and share its cache out to all rows that begin with it."""
+        distinct: list[Tokens] = []
+        owner: list[int] = []
+        for prompt in prompts:
+            if not distinct or distinct[-1] != prompt:
+                distinct.append(prompt)
+            owner.append(len(distinct) - 1)
+        width = max(len(prompt) for prompt in distinct)
+        ids = torch.tensor([[0] * (width - len(p)) + p for p in distinct])
+        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        out = self._model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
+        )
+        rows = torch.tensor(owner)
+        self._cache = out.past_key_values
+        self._cache.batch_select_indices(rows)
+        self._mask = mask[rows]
+        self._position = positions[rows, -1:]
+        self._logits = out.logits[rows, -1]
+
+    def step(self) -> None:
+        """Draw one token for every active row; rows that ended leave the batch."""
+        tokens, logprobs = draw(self._logits, self._sampling, self._generator)
+        stay: list[int] = []
+        for place, (index, token, logprob) in enumerate(zip(self.active, tokens.tolist(), logprobs.tolist(), strict=True)):
+            row = self._tokens[index]
+            row.append(token)
+            self._logprobs[index].append(logprob)
+            ended = token in self._end_ids
+            if ended or len(row) >= self._sampling.max_tokens:
+                self.results[index] = Generated(row, self._logprobs[index], ended)
+            else:
+                stay.append(place)
+        self._keep(stay, tokens)
+        if self.active:
+            self._advance(tokens[torch.tensor(stay)])
+
+    def _keep(self, stay: list[int], tokens: torch.Tensor) -> None:
+        if len(stay) == len(self.active):
+            return
+        self.active = [self.active[place] for place in stay]
+        if not stay:
+            return
+        rows = torch.tensor(stay)
+        self._cache.batch_select_indices(rows)
+        self._mask, self._position = self._mask[rows], self._position[rows]
+
+    def _advance(self, tokens: torch.Tensor) -> None:
+        self._mask = torch.cat([self._mask, torch.ones_like(self._position)], dim=1)
+        self._position = self._position + 1
+        out = self._model(
+            input_ids=tokens[:, None],
+            attention_mask=self._mask,
+            position_ids=self._position,
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self._cache, self._logits = out.past_key_values, out.logits[:, -1]
+
+
+def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw one token a row from ``logits`` (rows, vocabulary); returns ids (rows,) and their log-probabilities (rows,).
+
+    The log-probability is that of the distribution the token was drawn from.
+    """
+    if sampling.temperature == 0:
+        best = logits.argmax(-1)
+        return best, torch.zeros(len(best))
+    scaled = logits.float() / sampling.temperature
+    if sampling.top_k:
+        values, ids = scaled.topk(min(sampling.top_k, scaled.shape[-1]), dim=-1)
+    elif sampling.top_p < 1:
+        values, ids = scaled.sort(dim=-1, descending=True)
+    else:
+        logp = scaled.log_softmax(-1)
+        noise = torch.empty_like(logp).exponential_(generator=generator).log_()
+        chosen = (logp - noise).argmax(-1)
+        return chosen, logp.gather(-1, chosen[:, None])[:, 0]
+    logp = values.log_softmax(-1)
+    if sampling.top_p < 1:
+        mass_before = logp.exp().cumsum(-1) - logp.exp()
+        logp = logp.masked_fill(mass_before >= sampling.top_p, float("-inf")).log_softmax(-1)
+    place = torch.multinomial(logp.exp(), 1, generator=generator)
+    return ids.gather(-1, place)[:, 0], logp.gather(-1, place)[:, 0]

@@ -1,0 +1,76 @@
+"""Progress of long work: a bar with rate and time left on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+LOG_EVERY_S = 20.0
+"""Seconds between two lines where there is no terminal."""
+
+
+class Bar:
+    """Counts finished items; ``note`` is shown behind the bar (a rate, a reward)."""
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        """Report ``count`` more finished items."""
+        raise NotImplementedError
+
+
+class _TerminalBar(Bar):
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        from rich.progress import TaskID
+
+        self._progress.advance(TaskID(self._task), count)
+        if note is not None:
+            self._progress.update(TaskID(self._task), note=note)
+
+
+class _LogBar(Bar):
+    def __init__(self, title: str, total: int) -> None:
+        self._title, self._total, self._done = title, total, 0
+        self._begun = self._last = time.monotonic()
+
+    def advance(self, count: int = 1, note: str | None = None) -> None:
+        self._done += count
+        now = time.monotonic()
+        if now - self._last < LOG_EVERY_S and self._done < self._total:
+            return
+        self._last = now
+        rate = self._done / max(now - self._begun, 1e-9)
+        left = (self._total - self._done) / rate if rate else 0.0
+        tail = f" · {note}" if note else ""
+        print(
+            f"{self._title}: {self._done}/{self._total} · {rate:.2g}/s · {left:.0f} s left{tail}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@contextmanager
+def bar(title: str, total: int, unit: str = "") -> Iterator[Bar]:
+    """Show progress of ``total`` items on standard error while the block runs."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _LogBar(title, total)
+        return
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield _TerminalBar(progress, progress.add_task(title, total=total, note=""))

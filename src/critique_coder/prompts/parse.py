@@ -1,0 +1,63 @@
+r"""Strict parsers of what a model answers: the code of a solution, the judgement of a critique.
+
+Both look only at what stands after the end of thinking. An answer cut off while thinking has neither code nor a
+judgement, whatever it wrote on the way: rewarding a ``\conclusion{T}`` that a truncated answer merely mentioned is one
+of the faults that these parsers exist to avoid.
+"""
+
+from __future__ import annotations
+
+import re
+
+from critique_coder.records import Judgement
+
+CONCLUSIONS = {r"\conclusion{T}": Judgement.CORRECT, r"\conclusion{F}": Judgement.INCORRECT}
+"""The two verdict lines that a critique may end in, and what each says."""
+
+_THINK_START, _THINK_END = "<think>", "</think>"
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
+_VERDICT = re.compile(r"\\conclusion\{([^{}\n]*)\}")
+
+
+def after_thinking(text: str) -> str | None:
+    """What follows the last ``</think>``; the whole text when there was no thinking; None when it never ended."""
+    _, end, answer = text.rpartition(_THINK_END)
+    if _THINK_START in answer:
+        return None
+    return answer if end else text
+
+
+def extract_code(completion: str) -> str | None:
+    """The last complete fenced block after any thinking, without its fences; None when there is none.
+
+    A fence is a line of three or more backticks or tildes (CommonMark); it is closed by a line of at least as many of
+    the same kind. An empty block is no code.
+    """
+    answer = after_thinking(completion)
+    if answer is None:
+        return None
+    found: str | None = None
+    fence, block = "", []
+    for line in answer.splitlines():
+        match = _FENCE.match(line)
+        if not fence:
+            if match:
+                fence, block = match[1], []
+        elif match and match[1][0] == fence[0] and len(match[1]) >= len(fence) and not match[2].strip():
+            found, fence = "\n".join(block) + "\n", ""
+        else:
+            block.append(line)
+    return found if found and found.strip() else None
+
+
+def parse_judgement(critique: str) -> Judgement:
+    r"""What a critique concludes: its last ``\conclusion{...}`` after any thinking.
+
+    The braces must hold exactly ``T`` or ``F``. Anything else in the last one, such as ``\conclusion{INCORRECT}`` or
+    ``\conclusion{t}``, is malformed, and so is a critique without one.
+    """
+    answer = after_thinking(critique)
+    verdicts = _VERDICT.findall(answer) if answer is not None else []
+    if not verdicts:
+        return Judgement.MALFORMED
+    return CONCLUSIONS.get(rf"\conclusion{{{verdicts[-1]}}}", Judgement.MALFORMED)

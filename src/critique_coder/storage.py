@@ -1,0 +1,262 @@
+"""Files in and out: JSON Lines and Parquet, atomic writes, append-only logs that survive a kill, build and run folders."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+from critique_coder.records import BadInput, Json, Problem, Solution
+
+T = TypeVar("T")
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[str, Json]]:
+    """Yield (where, object) for each row of a ``.jsonl``, ``.jsonl.gz`` or ``.parquet`` file; raises BadInput.
+
+    ``where`` names file and line (or row) for complaints.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise BadInput(f"{path}: no such file")
+    if path.is_dir():
+        raise BadInput(f"{path}: is a folder; give a .jsonl, .jsonl.gz or .parquet file")
+    if path.suffix == ".parquet":
+        yield from _read_parquet(path)
+        return
+    try:
+        with _open_text(path) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield f"{path}, line {number}", _parse_line(line, f"{path}, line {number}")
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: is not UTF-8 text; convert it, or give the file's real ending (.gz, .parquet)") from None
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path}: the compressed file is damaged or cut short ({error})") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return open(path, encoding="utf-8")
+
+
+def _parse_line(line: str, where: str) -> Json:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        cut = "; the line seems cut off" if not line.endswith("\n") else ""
+        raise BadInput(f"{where}: not valid JSON at column {error.colno}: {error.msg}{cut}") from None
+    except RecursionError:
+        raise BadInput(f"{where}: nested too deeply") from None
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, Json]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path)
+        row = 0
+        for batch in table.iter_batches(batch_size=256):
+            for value in batch.to_pylist():
+                row += 1
+                yield f"{path}, row {row}", value
+    except (pa.ArrowInvalid, OSError) as error:
+        raise BadInput(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+
+
+def read_all(path: str | Path, parse: Callable[[Json, str], T], key: Callable[[T], str]) -> list[T]:
+    """All records of a file; refuses an empty file and two records with the same ``key``. Raises BadInput."""
+    records: list[T] = []
+    seen: dict[str, str] = {}
+    for where, row in read_rows(path):
+        record = parse(row, where)
+        name = key(record)
+        if name in seen:
+            raise BadInput(f"{where}, key 'id': {name!r} stands already at {seen[name]}; ids must be unique")
+        seen[name] = where
+        records.append(record)
+    if not records:
+        raise BadInput(f"{path}: is empty; expected at least one JSON object, one a line")
+    return records
+
+
+def read_problems(path: str | Path) -> list[Problem]:
+    """The problems of a file in the contract's format; raises BadInput."""
+    return read_all(path, Problem.from_json, lambda problem: problem.id)
+
+
+def read_solutions(path: str | Path, extract: Callable[[str], str | None]) -> list[Solution]:
+    """The solutions of a file in the contract's format; ``extract`` gets code out of raw completions. Raises BadInput."""
+    return read_all(path, lambda row, where: Solution.from_json(row, where, extract), lambda solution: solution.id)
+
+
+def dumps(row: Json) -> str:
+    """One line of JSON, the same bytes for the same value."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False)
+
+
+@contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Write to the yielded temporary path; it takes the place of ``path`` only when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Json) -> None:
+    """Write an indented JSON file atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file; raises BadInput."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a readable JSON file: {error}") from None
+
+
+def write_jsonl(path: str | Path, rows: Iterable[Json]) -> None:
+    """Write a JSON Lines file atomically."""
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
+        out.writelines(dumps(row) + "\n" for row in rows)
+
+
+def write_parquet(path: str | Path, rows: list[dict[str, Json]], schema: Any) -> None:
+    """Write rows as Parquet atomically, with a pyarrow ``schema``."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with atomic_write(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+
+
+class AppendLog:
+    """A JSON Lines file that grows one object at a time and can be taken up again after a kill.
+
+    On opening, a last line that a kill cut short is dropped. ``done`` holds what was already there.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.done: list[Json] = self._recover()
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+
+    def _recover(self) -> list[Json]:
+        if not self.path.exists():
+            return []
+        data = self.path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            with open(self.path, "r+b") as file:
+                file.truncate(whole)
+        text = data[:whole].decode("utf-8", errors="replace")
+        return [_parse_line(line + "\n", f"{self.path}, line {n}") for n, line in enumerate(text.split("\n"), 1) if line]
+
+    def append(self, row: Json) -> None:
+        """Add one object; it is on its way to the disk when this returns."""
+        self._file.write(dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+
+    def __enter__(self) -> AppendLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def sha256_file(path: str | Path) -> str:
+    """The sha256 of a file, as hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_fraction(*parts: object) -> float:
+    """A number in [0, 1) that depends on ``parts`` alone: the way all random choices over data are made."""
+    digest = hashlib.sha256("\x1f".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56
+
+
+class SettingsChanged(BadInput):
+    """A folder holds work that was begun with other settings."""
+
+
+def claim_folder(folder: str | Path, settings: dict[str, Json]) -> None:
+    """Make ``folder`` for work with these settings, or go on in it when it was begun with the same ones.
+
+    The settings lie in ``settings.json``. Raises SettingsChanged naming the keys that differ, and BadInput when the
+    folder holds other things or cannot be made.
+    """
+    folder = Path(folder)
+    mark = folder / "settings.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        occupied = any(not entry.name.startswith(".") for entry in folder.iterdir())
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot be used as an output folder: {error.strerror or error}") from None
+    if mark.exists():
+        differing = sorted(_differences(read_json(mark), json.loads(dumps(settings))))
+        if differing:
+            raise SettingsChanged(
+                f"{folder}: was begun with other settings ({', '.join(differing)}); "
+                "use the same ones to go on, or another --output"
+            )
+    elif occupied:
+        raise BadInput(f"{folder}: exists and was not made by this command; choose another --output")
+    else:
+        write_json(mark, settings)
+
+
+def _differences(old: Json, new: Json, prefix: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() | new.keys():
+            yield from _differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else str(key))
+    elif old != new:
+        yield prefix
+
+
+def require_space(folder: str | Path, megabytes: float) -> None:
+    """Refuse to begin when the disk has less than ``megabytes`` free; raises BadInput."""
+    place = Path(folder).absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 1e6
+    if free < megabytes:
+        raise BadInput(f"{folder}: the disk has {free:.0f} MB free and about {megabytes:.0f} MB are needed; make room first")

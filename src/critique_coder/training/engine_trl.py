@@ -1,0 +1,188 @@
+"""The TRL engine: GRPO on one machine (and by accelerate on several GPUs), through TRL's public seams.
+
+Three things are ours, each through a seam that TRL offers:
+
+- ``rollout_func``: rollouts are drawn by ``models.sampling``, which encodes a prompt once for its whole group, from a
+  bfloat16 copy of the policy that takes over its weights before each step.
+- ``reward_funcs``: the two rewards, each None for rows that are not its own.
+- ``compute_loss``: rollouts without an advantage (a group whose rewards are all equal, a rollout that was cut) add
+  nothing to the gradient as long as there is no KL term; they are left out of the forward pass, and the padding of the
+  rest is trimmed. The loss is the same: it is normalised by the token count of the whole batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from critique_coder.models import Sampling
+from critique_coder.models.local import encode_chat
+from critique_coder.models.sampling import Tokens, generate
+from critique_coder.storage import Json
+from critique_coder.training.recipe import GrpoSettings
+from critique_coder.training.rewards import Rewards
+
+EndOfStep = Callable[[int, dict[str, float]], None]
+"""Called with the step (from 1) and its metrics."""
+
+
+class Trainer(GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer that skips what cannot add to the gradient."""
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """The GRPO loss of the rows that matter; a zero that can be differentiated when none does."""
+        if self.beta == 0:
+            rows = (inputs["advantages"].abs() > 1e-8) & inputs["completion_mask"].any(dim=1)
+            if not rows.any():
+                return next(p for p in model.parameters() if p.requires_grad).sum() * 0.0
+            inputs = _trimmed(inputs, rows)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+
+def _trimmed(inputs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
+    """The chosen rows, without the columns in which all of them are padding. Tensors are (rows, ...) or scalars."""
+    count = len(rows)
+    kept = {
+        key: value[rows] if isinstance(value, torch.Tensor) and value.ndim > 0 and len(value) == count else value
+        for key, value in inputs.items()
+    }
+    width = int(kept["prompt_mask"].sum(dim=1).max())
+    length = int(kept["completion_mask"].sum(dim=1).max())
+    for key in ("prompt_ids", "prompt_mask"):
+        kept[key] = kept[key][:, kept[key].shape[1] - width :]
+    for key in ("completion_ids", "completion_mask", "old_per_token_logps", "sampling_per_token_logps"):
+        if isinstance(kept.get(key), torch.Tensor):
+            kept[key] = kept[key][:, :length]
+    return kept
+
+
+class Rollouts:
+    """TRL's rollout function: one continuation for each prompt it is given (a group's prompts stand side by side)."""
+
+    def __init__(self, settings: GrpoSettings, seed: int, end_ids: frozenset[int]) -> None:
+        self._settings, self._seed, self._end_ids = settings, seed, end_ids
+        self._sampler: Any = None
+        self.tokens = 0
+
+    def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, list[Any]]:
+        """Prompt ids, completion ids and the log-probabilities under which the completions were drawn."""
+        sampler = self._synced(trainer.accelerator.unwrap_model(trainer.model))
+        encoded: list[Tokens] = [encode_chat(trainer.processing_class, prompt) for prompt in prompts]
+        sampling = Sampling(
+            temperature=self._settings.temperature,
+            top_p=self._settings.top_p,
+            top_k=self._settings.top_k,
+            max_tokens=self._settings.max_tokens,
+            seed=self._seed * 1_000_003 + trainer.state.global_step,
+        )
+        batch = self._settings.rollout_batch_size
+        drawn = generate(sampler, encoded, sampling, end_ids=self._end_ids, batch_size=batch)
+        self.tokens += sum(len(row.tokens) for row in drawn)
+        return {
+            "prompt_ids": encoded,
+            "completion_ids": [row.tokens for row in drawn],
+            "logprobs": [row.logprobs for row in drawn],
+        }
+
+    def _synced(self, policy: Any) -> Any:
+        if self._sampler is None:
+            self._sampler = copy.deepcopy(policy).to(torch.bfloat16).eval().requires_grad_(False)
+        with torch.no_grad():
+            for mine, theirs in zip(self._sampler.parameters(), policy.parameters(), strict=True):
+                mine.copy_(theirs)
+        return self._sampler
+
+
+class _Steps(TrainerCallback):  # type: ignore[misc]
+    """Hands each step's metrics on."""
+
+    def __init__(self, end_of_step: EndOfStep) -> None:
+        self._end_of_step = end_of_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Called by the trainer after each optimizer step."""
+        if logs and "train_runtime" not in logs:
+            self._end_of_step(state.global_step, logs)
+
+
+def train_grpo(
+    model: Any,
+    tokenizer: Any,
+    rows: list[dict[str, Json]],
+    rewards: Rewards,
+    settings: GrpoSettings,
+    seed: int,
+    folder: Path,
+    end_of_step: Callable[[int, dict[str, float], Rollouts], None],
+) -> None:
+    """Run GRPO on ``rows`` (row_id, kind, problem_id, label, prompt), in their order; ``model`` is changed in place.
+
+    Checkpoints lie in ``folder``; when there is one, training goes on from the newest.
+    """
+    ends = {tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None)}
+    rollouts = Rollouts(settings, seed, frozenset(end for end in ends if isinstance(end, int)))
+    trainer = Trainer(
+        model=model,
+        processing_class=tokenizer,
+        reward_funcs=[rewards.solve, rewards.critique],
+        args=config(settings, seed, folder),
+        train_dataset=Dataset.from_list(rows),
+        rollout_func=rollouts,
+        callbacks=[_Steps(lambda step, logs: end_of_step(step, logs, rollouts))],
+    )
+    checkpoint = newest_checkpoint(folder)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+
+
+def config(settings: GrpoSettings, seed: int, folder: Path) -> GRPOConfig:
+    """Our settings in TRL's words."""
+    rollouts = settings.prompts * settings.group_size
+    cpu = not torch.cuda.is_available()
+    return GRPOConfig(
+        output_dir=str(folder),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=rollouts // settings.micro_batch_size,
+        num_generations=settings.group_size,
+        max_completion_length=settings.max_tokens,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant_with_warmup",
+        warmup_steps=settings.warmup_steps,
+        epsilon=settings.clip_low,
+        epsilon_high=settings.clip_high,
+        beta=settings.kl,
+        loss_type="dapo",
+        scale_rewards="group" if settings.advantage_std else "none",
+        mask_truncated_completions=True,
+        temperature=settings.temperature,
+        shuffle_dataset=False,
+        seed=seed,
+        bf16=True,
+        use_cpu=cpu,
+        gradient_checkpointing=False,
+        max_grad_norm=1.0,
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=settings.save_every,
+        save_total_limit=1,
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest complete checkpoint of a folder; one that a kill left half-written is passed over."""
+    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+    found.sort(key=lambda path: int(path.name.rpartition("-")[2]))
+    return found[-1] if found else None

@@ -1,0 +1,113 @@
+"""Each limit, and that going over it says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from critique_coder.judge import Judge, Limits
+from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
+
+Verify = Callable[..., Verdict]
+
+PROGRAMS = {
+    "endless loop": ("while True: pass", Outcome.TIME_LIMIT),
+    "endless loop that catches everything": (
+        "import signal\nfor s in (signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM, signal.SIGINT):\n    signal.signal(s, lambda *a: None)\n"
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        Outcome.TIME_LIMIT,
+    ),
+    "endless threads": ("import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()", Outcome.TIME_LIMIT),
+    "in C": ("sum(range(10**12))", Outcome.TIME_LIMIT),
+    "memory in one piece": ("x = bytearray(300 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1", Outcome.MEMORY_LIMIT),
+    "memory in pieces": ("x = []\nwhile True: x.append(b'x' * 100_000)", Outcome.MEMORY_LIMIT),
+    "more than there is": ("x = [0] * 10**12", Outcome.MEMORY_LIMIT),
+    "memory shared": ("import mmap\nm = mmap.mmap(-1, 300 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1", Outcome.MEMORY_LIMIT),
+    "memory in files": (
+        "d = b'x' * (1 << 20)\nfor i in range(250):\n    with open(f'{i}', 'wb') as f: f.write(d)\n"
+        "import time\ntime.sleep(0.1)",
+        Outcome.MEMORY_LIMIT,
+    ),
+    "output": ("while True: print('x' * 1000)", Outcome.OUTPUT_LIMIT),
+    "output that catches": ("while True:\n    try: print('x' * 1000)\n    except Exception: pass", Outcome.OUTPUT_LIMIT),
+    "errors": ("import sys\nwhile True: sys.stderr.write('x' * 1000)", Outcome.OUTPUT_LIMIT),
+    "files": ("f = [open(f'{i}', 'w') for i in range(5000)]", Outcome.RUNTIME_ERROR),
+    "crash": ("import ctypes\nctypes.string_at(0)", Outcome.RUNTIME_ERROR),
+    "network": ("import socket\nsocket.create_connection(('127.0.0.1', 80))", Outcome.FORBIDDEN),
+    "fork": ("import os\nos.fork()", Outcome.FORBIDDEN),
+    "subprocess": ("import subprocess\nsubprocess.run(['/bin/true'])", Outcome.FORBIDDEN),
+    "memfd": ("import os\nos.memfd_create('x')", Outcome.FORBIDDEN),
+    "no syntax": ("def f(:", Outcome.COMPILE_ERROR),
+    "null byte": ("x = '\0'", Outcome.COMPILE_ERROR),
+    "nested too deep": ("(" * 500 + ")" * 500, Outcome.COMPILE_ERROR),
+    "no code": ("  \n", Outcome.NO_CODE),
+    "recursion": ("def f(): f()\nf()", Outcome.RUNTIME_ERROR),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_outcome(name: str, program: Verify) -> None:
+    code, outcome = PROGRAMS[name]
+    verdict = program(code, "", "something", time_limit_s=0.3, memory_limit_mb=200)
+    assert verdict.outcome is outcome, verdict.tests
+
+
+def test_time_is_processor_time(program: Verify) -> None:
+    verdict = program("import time\ntime.sleep(0.6)\nprint(1)", "", "1", time_limit_s=0.3)
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.tests[0].time_s < 0.3
+
+
+def test_waiting_is_another_limit_and_is_confirmed(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.5))
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),))
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", "import time\ntime.sleep(60)"))
+    assert verdict.outcome is Outcome.WALL_LIMIT
+    assert 1.0 <= time.monotonic() - started < 5  # twice: once beside others, once alone
+
+
+def test_returned_value_over_the_output_limit(call: Verify) -> None:
+    assert call("def f(): return 'x' * 6_000_000", expected=1).outcome is Outcome.OUTPUT_LIMIT
+
+
+def test_swallowed_memory_error_within_limits_passes(program: Verify) -> None:
+    code = "try:\n    x = bytearray(1 << 40)\nexcept MemoryError:\n    print('small')"
+    assert program(code, "", "small").outcome is Outcome.PASSED
+
+
+def test_compile_error_holds_for_all_tests(judge: Judge) -> None:
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO),) * 3)
+    verdict = judge.verify(problem, Solution("s", "p", "x ="))
+    assert [result.outcome for result in verdict.tests] == [Outcome.COMPILE_ERROR] * 3
+    assert "line 1" in (verdict.tests[0].message or "")
+
+
+def test_first_failure_stops() -> None:
+    tests = tuple(TestCase(TestKind.STDIO, stdin=f"{n}", stdout="1") for n in (1, 2, 1))
+    problem, solution = Problem("p", "s", tests), Solution("s", "p", "print(input())")
+    with Judge(workers=1, first_failure=True) as judge:
+        verdict = judge.verify(problem, solution)
+    assert (verdict.passed, verdict.total, len(verdict.tests)) == (1, 3, 2)
+    assert verdict.outcome is Outcome.WRONG_ANSWER
+
+
+def test_no_entry_point(call: Verify) -> None:
+    verdict = call("def g(): return 1", expected=1)
+    assert verdict.outcome is Outcome.RUNTIME_ERROR
+    assert verdict.tests[0].message == "the solution does not define 'f'"
+
+
+def test_methods_get_a_new_instance_and_arguments_keep_their_types(call: Verify) -> None:
+    code = "class S:\n    def __init__(self): self.seen = []\n    def f(self, x, y=0):\n        self.seen.append(x)\n        return self.seen, type(x).__name__, y"
+    verdict = call(code, {"$tuple": [1]}, kwargs={"y": {"$set": [2]}}, expected=[[[1]], "tuple", {"$set": [2]}], entry_point="S.f")
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+
+
+def test_run_program_for_people(judge: Judge) -> None:
+    result = judge.run_program("import sys\nprint(input())\nprint('oh', file=sys.stderr)", "hello\n")
+    assert (result.stdout, result.stderr, result.outcome) == ("hello\n", "oh\n", Outcome.PASSED)
+    result = judge.run_program("while True: pass", limits=Limits(time_s=0.1))
+    assert result.outcome is Outcome.TIME_LIMIT
