@@ -4,6 +4,8 @@
 ``F`` reach other tests. Each comes with the outcomes that an honest judge may give.
 """
 
+# ruff: noqa: E501 - programs on one line each
+
 from __future__ import annotations
 
 from critique_coder.records import Outcome
@@ -49,11 +51,11 @@ ADVERSARIES: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "B patched enumerate": ("import builtins\nbuiltins.enumerate = builtins.zip = lambda *a: iter(())\n" + WRONG_F, (WRONG,)),
     "B patched type": ("import builtins\nbuiltins.type = lambda *a: int\n" + WRONG_F, (WRONG, ERROR)),
     "B patched json": ("import json\njson.dumps = lambda *a, **k: '4'\njson.JSONEncoder.encode = lambda *a: '[\"value\", 4]'\n" + WRONG_F, (WRONG,)),
-    "B faked numpy": ("import sys, types\nn = types.ModuleType('numpy')\nclass A:\n    def item(self): return self\nn.generic = n.ndarray = A\n"
-                      "sys.modules['numpy'] = n\ndef f(x): return A()", (WRONG,)),
+    "B faked numpy": (("import sys, types\nn = types.ModuleType('numpy')\nclass A:\n    def item(self): return self\nn.generic = n.ndarray = A\n"
+                      "sys.modules['numpy'] = n\ndef f(x): return A()"), (WRONG,)),
     # C: read the answers
-    "C frames": ("import sys\ndef f(x):\n    g = sys._getframe()\n    while g:\n        for v in g.f_locals.values():\n"
-                 "            if isinstance(v, dict) and 'expected' in v: return v['expected']\n        g = g.f_back\n    return 7", (WRONG,)),
+    "C frames": (("import sys\ndef f(x):\n    g = sys._getframe()\n    while g:\n        for v in g.f_locals.values():\n"
+                 "            if isinstance(v, dict) and 'expected' in v: return v['expected']\n        g = g.f_back\n    return 7"), (WRONG,)),
     "C gc": ("import gc\ndef f(x):\n    for o in gc.get_objects():\n        if type(o) is dict and 'expected' in o: return o['expected']\n    return 7", (WRONG,)),
     "C parent memory": ("import os\ndef f(x):\n    open(f'/proc/{os.getppid()}/mem', 'rb').read(10)\n    return 3 * x + 1", (DENIED, ERROR)),
     "C parent environment": ("import os\ndef f(x): return open(f'/proc/{os.getppid()}/environ').read() and 3 * x + 1", (DENIED, ERROR)),
@@ -89,8 +91,8 @@ ADVERSARIES: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "E fork": ("import os\ndef f(x):\n    while True: os.fork()", (DENIED,)),
     "E fork in C": ("import ctypes\ndef f(x): return 3 * x + 1 if ctypes.CDLL(None).fork() >= 0 else 7", (WRONG,)),
     "E vfork, clone, clone3": (
-        "import ctypes, os\ns = ctypes.CDLL(None).syscall\nn = {'x86_64': (56, 435, 58), 'aarch64': (220, 435, 435)}[os.uname().machine]\n"
-        "def f(x): return 3 * x + 1 if s(n[0], 17, 0, 0, 0, 0) >= 0 or s(n[1], bytes(88), 88) >= 0 else 7", (WRONG,)),
+        ("import ctypes, os\ns = ctypes.CDLL(None).syscall\nn = {'x86_64': (56, 435, 58), 'aarch64': (220, 435, 435)}[os.uname().machine]\n"
+        "def f(x): return 3 * x + 1 if s(n[0], 17, 0, 0, 0, 0) >= 0 or s(n[1], bytes(88), 88) >= 0 else 7"), (WRONG,)),
     "E setsid": ("import os\ndef f(x): os.setsid(); return 3 * x + 1", (DENIED,)),
     "E threads": ("import threading, time\ndef f(x):\n    while True: threading.Thread(target=time.sleep, args=(9,)).start()", (ERROR, MEMORY)),
     "E memory": ("def f(x):\n    a = []\n    while True: a.append(bytes(10**6))", (MEMORY,)),
@@ -100,8 +102,8 @@ ADVERSARIES: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "E huge int": ("def f(x): return 1 << 10**6", (WRONG,)),
     "E colliding set": ("def f(x): return {i * (2**61 - 1) for i in range(1, 3000)}", (WRONG,)),
     # F: reach other tests and the rest of the machine
-    "F files stay": ("import os\nok = os.path.exists('/dev/shm/a') or os.path.exists('a')\nopen('a', 'w').close()\n"
-                     "try: open('/dev/shm/a', 'w').close()\nexcept OSError: pass\ndef f(x): return 3 * x + 1 if ok else 7", (WRONG,)),
+    "F files stay": (("import os\nok = os.path.exists('/dev/shm/a') or os.path.exists('a')\nopen('a', 'w').close()\n"
+                     "try: open('/dev/shm/a', 'w').close()\nexcept OSError: pass\ndef f(x): return 3 * x + 1 if ok else 7"), (WRONG,)),
     "F write the library": ("import os\nopen(os.path.join(os.path.dirname(os.__file__), 'evil.py'), 'w')\n" + WRONG_F, (DENIED,)),
     "F write home": ("import os\nopen('/root/evil', 'w')\n" + WRONG_F, (DENIED, ERROR)),
     "F network": ("import socket\nsocket.socket()\n" + WRONG_F, (DENIED,)),
@@ -110,11 +112,13 @@ ADVERSARIES: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "F datagrams": ("import socket\nsocket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\n" + WRONG_F, (DENIED,)),
     "F namespaces": ("import ctypes\ndef f(x): return 3 * x + 1 if ctypes.CDLL(None).unshare(0x10000000) == 0 else 7", (WRONG,)),
     "F other architecture": (
-        "import ctypes, mmap\nm = mmap.mmap(-1, 4096, prot=7)\nm.write(bytes.fromhex('b814000000cd80c3'))\n"
-        "g = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\ndef f(x): return 3 * x + 1 if g() > 0 else 7",
+        ("import ctypes, mmap\nm = mmap.mmap(-1, 4096, prot=7)\nm.write(bytes.fromhex('b814000000cd80c3'))\n"
+        "g = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(m)))\ndef f(x): return 3 * x + 1 if g() > 0 else 7"),
         (DENIED, ERROR)),
-    "F deep folders": ("import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n" + WRONG_F, (WRONG,)),
-    "F closed folder": ("import os\nos.mkdir('d')\nopen('d/e', 'w').close()\nd = os.open('d', os.O_RDONLY)\nos.fchmod(d, 0)\n" + WRONG_F, (WRONG,)),
+    "F lock the library": ("import os\nwith open(os.__file__) as f: os.fchmod(f.fileno(), 0o444)\n" + WRONG_F, (DENIED,)),
+    "F touch the library": ("import os\nos.utime(os.__file__)\n" + WRONG_F, (DENIED,)),
+    "F deep folders": ("import os\nfor _ in range(400):\n    os.mkdir('d')\n    os.chdir('d')\n" + WRONG_F, (WRONG,)),
+    "F closed folder": ("import os\nos.mkdir('d')\nopen('d/e', 'w').close()\nd = os.open('d', os.O_RDONLY)\nos.fchmod(d, 0)\n" + WRONG_F, (WRONG, DENIED)),
 }  # fmt: skip
 
 SYSTEM_CALLS = {

@@ -6,9 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from critique_coder.judge import Judge
 from critique_coder.records import Checker, Problem, Solution, TestCase, TestKind, Verdict
+
+settings.register_profile("judge", database=None, deadline=None, max_examples=60)
+settings.load_profile("judge")
 
 Verify = Callable[..., Verdict]
 
@@ -37,7 +41,9 @@ def call(judge: Judge) -> Verify:
     def verify(code: str, *args: Any, expected: Any, entry_point: str = "f", **others: Any) -> Verdict:
         kwargs, checker = others.pop("kwargs", {}), others.pop("checker", None)
         test = TestCase(TestKind.CALL, args=args, kwargs=kwargs, expected=expected, checker=checker)
-        return judge.verify(Problem("p", "statement", (test,), entry_point=entry_point, **others), Solution("s", "p", code))
+        return judge.verify(
+            Problem("p", "statement", (test,), entry_point=entry_point, **others), Solution("s", "p", code)
+        )
 
     return verify
 
@@ -48,6 +54,8 @@ def script(judge: Judge) -> Verify:
 
     def verify(check: str, code: str, entry_point: str | None = "f", **others: Any) -> Verdict:
         test = TestCase(others.pop("kind", TestKind.SCRIPT), code=check)
-        return judge.verify(Problem("p", "statement", (test,), entry_point=entry_point, **others), Solution("s", "p", code))
+        return judge.verify(
+            Problem("p", "statement", (test,), entry_point=entry_point, **others), Solution("s", "p", code)
+        )
 
     return verify

@@ -1,5 +1,7 @@
 """Wrong programs are scored as the wrong programs they are, leave nothing behind and learn nothing."""
 
+# ruff: noqa: E501, PTH208 - programs on one line each, and descriptors
+
 from __future__ import annotations
 
 import json
@@ -17,7 +19,7 @@ from critique_coder.judge import Isolation, IsolationError, Judge
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 sys.path.insert(0, str(Path(__file__).parent))
-from adversaries import ADVERSARIES, SYSTEM_CALLS, WRONG_F  # noqa: E402
+from adversaries import ADVERSARIES, SYSTEM_CALLS, WRONG_F
 
 TESTS = tuple(TestCase(TestKind.CALL, args=(x,), expected=3 * x + 1) for x in (1, 3))
 PROBLEM = Problem("p", "statement", TESTS, entry_point="f", time_limit_s=0.4, memory_limit_mb=128)

@@ -1,5 +1,7 @@
 """Values: their way through tagged JSON, and when two are the same."""
 
+# ruff: noqa: E501 - programs on one line each
+
 from __future__ import annotations
 
 import collections
@@ -18,16 +20,24 @@ from critique_coder.records import Checker, CheckerName
 EXACT, FLOAT = Checker(CheckerName.EXACT), Checker(CheckerName.FLOAT, 1e-6, 1e-6)
 
 hashable = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.complex_numbers(allow_nan=False),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.complex_numbers(allow_nan=False),
     lambda inner: st.tuples(inner, inner) | st.frozensets(inner, max_size=3),
     max_leaves=5,
 )
 values = st.recursive(
     hashable,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.tuples(inner, inner)
-    | st.sets(hashable, max_size=4)
-    | st.dictionaries(hashable, inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.sets(hashable, max_size=4)
+        | st.dictionaries(hashable, inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -45,7 +55,7 @@ def exactly(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return type(value).__name__, [exactly(item) for item in value]
     if isinstance(value, (set, frozenset)):
-        return type(value).__name__, sorted((repr(exactly(item)) for item in value))
+        return type(value).__name__, sorted(repr(exactly(item)) for item in value)
     if isinstance(value, dict):
         return "dict", sorted((repr(exactly(key)), repr(exactly(item))) for key, item in value.items())
     return type(value).__name__, repr(value)
@@ -142,7 +152,9 @@ class _Pretender:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("value", [_Int(3), _Pretender(), (x for x in ()), object(), int, range(3), iter([]), [_Int(1)], {_Int(1): 2}])
+@pytest.mark.parametrize(
+    "value", [_Int(3), _Pretender(), (x for x in ()), object(), int, range(3), iter([]), [_Int(1)], {_Int(1): 2}]
+)
 def test_not_a_value(value: object) -> None:
     with pytest.raises(NotAValue):
         encode(value)

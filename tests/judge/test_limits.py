@@ -1,5 +1,7 @@
 """Each limit, and that going over it says so."""
 
+# ruff: noqa: E501 - programs on one line each
+
 from __future__ import annotations
 
 import time
@@ -15,23 +17,39 @@ Verify = Callable[..., Verdict]
 PROGRAMS = {
     "endless loop": ("while True: pass", Outcome.TIME_LIMIT),
     "endless loop that catches everything": (
-        "import signal\nfor s in (signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM, signal.SIGINT):\n    signal.signal(s, lambda *a: None)\n"
-        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        (
+            "import signal\nfor s in (signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM, signal.SIGINT):\n    signal.signal(s, lambda *a: None)\n"
+            "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+        ),
         Outcome.TIME_LIMIT,
     ),
-    "endless threads": ("import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()", Outcome.TIME_LIMIT),
+    "endless threads": (
+        "import threading\nfor _ in range(3): threading.Thread(target=lambda: [0 for _ in iter(int, 1)]).start()",
+        Outcome.TIME_LIMIT,
+    ),
     "in C": ("sum(range(10**12))", Outcome.TIME_LIMIT),
-    "memory in one piece": ("x = bytearray(300 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1", Outcome.MEMORY_LIMIT),
+    "memory in one piece": (
+        "x = bytearray(300 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1",
+        Outcome.MEMORY_LIMIT,
+    ),
     "memory in pieces": ("x = []\nwhile True: x.append(b'x' * 100_000)", Outcome.MEMORY_LIMIT),
     "more than there is": ("x = [0] * 10**12", Outcome.MEMORY_LIMIT),
-    "memory shared": ("import mmap\nm = mmap.mmap(-1, 300 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1", Outcome.MEMORY_LIMIT),
+    "memory shared": (
+        "import mmap\nm = mmap.mmap(-1, 300 << 20)\nfor i in range(0, len(m), 4096): m[i] = 1",
+        Outcome.MEMORY_LIMIT,
+    ),
     "memory in files": (
-        "d = b'x' * (1 << 20)\nfor i in range(250):\n    with open(f'{i}', 'wb') as f: f.write(d)\n"
-        "import time\ntime.sleep(0.1)",
+        (
+            "d = b'x' * (1 << 20)\nfor i in range(250):\n    with open(f'{i}', 'wb') as f: f.write(d)\n"
+            "import time\ntime.sleep(0.1)"
+        ),
         Outcome.MEMORY_LIMIT,
     ),
     "output": ("while True: print('x' * 1000)", Outcome.OUTPUT_LIMIT),
-    "output that catches": ("while True:\n    try: print('x' * 1000)\n    except Exception: pass", Outcome.OUTPUT_LIMIT),
+    "output that catches": (
+        "while True:\n    try: print('x' * 1000)\n    except Exception: pass",
+        Outcome.OUTPUT_LIMIT,
+    ),
     "errors": ("import sys\nwhile True: sys.stderr.write('x' * 1000)", Outcome.OUTPUT_LIMIT),
     "files": ("f = [open(f'{i}', 'w') for i in range(5000)]", Outcome.RUNTIME_ERROR),
     "crash": ("import ctypes\nctypes.string_at(0)", Outcome.RUNTIME_ERROR),
@@ -102,7 +120,9 @@ def test_no_entry_point(call: Verify) -> None:
 
 def test_methods_get_a_new_instance_and_arguments_keep_their_types(call: Verify) -> None:
     code = "class S:\n    def __init__(self): self.seen = []\n    def f(self, x, y=0):\n        self.seen.append(x)\n        return self.seen, type(x).__name__, y"
-    verdict = call(code, {"$tuple": [1]}, kwargs={"y": {"$set": [2]}}, expected=[[[1]], "tuple", {"$set": [2]}], entry_point="S.f")
+    verdict = call(
+        code, {"$tuple": [1]}, kwargs={"y": {"$set": [2]}}, expected=[[[1]], "tuple", {"$set": [2]}], entry_point="S.f"
+    )
     assert verdict.outcome is Outcome.PASSED, verdict.tests
 
 

@@ -1,9 +1,15 @@
 """The judge's own processes: lost ones, many at a time, none left over."""
 
+
+# ruff: noqa: PTH208 - programs on one line each, and descriptors
+
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -107,7 +113,10 @@ def test_nothing_leaks_over_many_verdicts(judge: Judge) -> None:
 
 def zygote_descriptors(pid: int) -> int:
     below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return len(os.listdir(f"/proc/{below[0] if below else pid}/fd"))
+    try:
+        return len(os.listdir(f"/proc/{below[0] if below else pid}/fd"))
+    except PermissionError:  # a zygote shows nothing to a caller that is not root
+        return 0
 
 
 def test_close_ends_everything() -> None:
@@ -124,7 +133,9 @@ def test_close_ends_everything() -> None:
 def test_close_while_at_work() -> None:
     judge = Judge(workers=1)
     outcomes: list[Outcome] = []
-    thread = threading.Thread(target=lambda: outcomes.append(judge.verify(ECHO, solution("import time\ntime.sleep(30)")).outcome))
+    thread = threading.Thread(
+        target=lambda: outcomes.append(judge.verify(ECHO, solution("import time\ntime.sleep(30)")).outcome)
+    )
     thread.start()
     time.sleep(0.3)
     judge.close()
@@ -133,11 +144,21 @@ def test_close_while_at_work() -> None:
     assert judge.worker_pids() == []
 
 
-def test_the_death_of_the_caller_ends_everything() -> None:
-    """The worker must go when its caller dies without saying goodbye."""
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that is dead and not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("level", [Isolation.FULL, Isolation.LIGHT])
+def test_the_death_of_the_caller_ends_everything(level: Isolation) -> None:
+    """The worker and its folder must go when its caller dies without saying goodbye."""
+    folders = set(Path(tempfile.gettempdir()).glob("critique-coder-*"))
     read, write = os.pipe()
     if (pid := os.fork()) == 0:
-        judge = Judge(workers=1)
+        judge = Judge(workers=1, isolation=level)
         judge.verify(ECHO, solution())
         os.write(write, str(judge.worker_pids()[0]).encode())
         os.kill(os.getpid(), signal.SIGKILL)
@@ -146,13 +167,23 @@ def test_the_death_of_the_caller_ends_everything() -> None:
     os.close(read)
     os.close(write)
     deadline = time.monotonic() + 5
-    while Path(f"/proc/{worker}/exe").exists() and time.monotonic() < deadline:
+    while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.02)
-        try:
-            os.readlink(f"/proc/{worker}/exe")
-        except OSError:  # dead and waiting for its new parent to notice
-            break
     assert time.monotonic() < deadline
+    assert set(Path(tempfile.gettempdir()).glob("critique-coder-*")) <= folders
+
+
+def test_a_machine_that_is_out_of_room_gives_unscored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(name: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Judge(workers=1) as judge:
+        monkeypatch.setattr(os, "memfd_create", refuse)
+        verdict = judge.verify(ECHO, solution())
+        assert (verdict.outcome, verdict.pass_rate) == (Outcome.UNSCORED, None)
+        assert "No space left" in (verdict.tests[0].message or "")
+        monkeypatch.undo()
+        assert judge.verify(ECHO, solution()).outcome is Outcome.PASSED
 
 
 def test_isolation_is_reported_and_fails_closed() -> None:
@@ -161,6 +192,29 @@ def test_isolation_is_reported_and_fails_closed() -> None:
     with Judge(workers=1, isolation=Isolation.PROCESS, allow_no_isolation=True) as judge:
         verdict = judge.verify(ECHO, solution())
         assert (verdict.outcome, verdict.isolation) == (Outcome.PASSED, "process")
+
+
+@pytest.mark.parametrize(("refused", "ends"), [("unshare", "light"), ("unshare landlock", "IsolationError")])
+def test_machines_that_grant_less(refused: str, ends: str) -> None:
+    """As in a container: the system calls are refused to a process, which then starts a judge."""
+    code = f"""
+import sys
+import tempfile
+from critique_coder.judge import IsolationError, Judge
+from critique_coder.judge.inside import seccomp, syscalls
+column = seccomp._ARCHITECTURES[__import__("os").uname().machine][0]
+numbers = {{"unshare": (272, 97), "landlock": (444, 444)}}
+calls = {{name: numbers[name] for name in {refused.split()!r}}}
+syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+seccomp.install(b"".join([seccomp._step(0x20, 0), *seccomp._refuse_all(calls, column), seccomp._PERMIT]))
+try:
+    with Judge(workers=1) as judge:
+        print(judge.isolation, judge.run_program("print(5)").stdout.strip())
+except IsolationError as error:
+    print("IsolationError", "allow_no_isolation" in str(error) and "user namespaces" in str(error))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout.split() == [ends, "5" if ends == "light" else "True"], done
 
 
 def test_no_survivor_even_without_isolation() -> None:

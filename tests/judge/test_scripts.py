@@ -1,5 +1,7 @@
 """Check scripts: which are rewritten into calls, and what the verdicts are."""
 
+# ruff: noqa: E501 - programs on one line each
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -35,6 +37,11 @@ REWRITTEN = {
     "abs": ("assert abs(f(3) - 4.5) < 1e-6", "def f(x): return x + 1.5000001"),
     "chain": ("assert 1 < f(3) <= 4", "def f(x): return 4"),
     "isclose": ("import math\nassert math.isclose(f(3), math.pi, rel_tol=1e-6)", "def f(x): return 3.14159265"),
+    "truth of an object": ("assert f('ab')", "import re\ndef f(s): return re.match('a', s)"),
+    "untruth of an object": ("assert not f('ab')", "class A:\n    def __len__(self): return 0\ndef f(s): return A()"),
+    "an object is not None": ("assert f(1) is not None", "def f(s): return object()"),
+    "import of the check serves the solution": ("import math\nassert f(3) == 1", "def f(x): return math.floor(1.5)"),
+    "own name before the check's import": ("import math\nassert f(3) == 5", "math = 5\ndef f(x): return math"),
     "set": ("assert set(f(3)) == set([2, 1])", "def f(x): return [1, 2, 2]"),
     "set of a generator": ("assert set(f(3)) == {1, 2}", "def f(x): yield from (2, 1)"),
     "sorted": ("assert sorted(f(3)) == [1, 2]", "def f(x): return {2, 1}"),
@@ -49,9 +56,15 @@ REWRITTEN = {
     "check called": (HUMANEVAL + "\ncheck(f)\n", "def f(a, d): return d < 0.4"),
     "keywords": ("assert f(a=1, b={'x': (1, 2)}) == [1]", "def f(a, b): return [a]"),
     "method": ("assert Solution().g(2) == 4\n", "class Solution:\n    def g(self, x): return 2 * x"),
-    "other names of the solution": ("assert helper(1) == 2 and f(1) == 1", "def helper(x): return 2\ndef f(x): return 1"),
+    "other names of the solution": (
+        "assert helper(1) == 2 and f(1) == 1",
+        "def helper(x): return 2\ndef f(x): return 1",
+    ),
     "dict with int keys": ("assert f(1) == {1: {2}, (3, 4): None}", "def f(x): return {(3, 4): None, 1: {2}}"),
-    "state between calls": ("assert f(1) == 1\nassert f(1) == 2", "n = 0\ndef f(x):\n    global n\n    n += x\n    return n"),
+    "state between calls": (
+        "assert f(1) == 1\nassert f(1) == 2",
+        "n = 0\ndef f(x):\n    global n\n    n += x\n    return n",
+    ),
     "counter": ("assert f('aab') == {'a': 2, 'b': 1}", "import collections\ndef f(s): return collections.Counter(s)"),
     "empty set": ("assert f(1) == set()", "def f(x): return set()"),
     "nan": ("assert f(1) != float('nan')", "def f(x): return float('nan')"),
@@ -73,9 +86,9 @@ WRONG = {
     "False assert": ("assert f(3) == 4\nassert False", "def f(x): return 4"),
     "1 is not True": ("assert f(3) is True", "def f(x): return 1"),
     "equal int": ("assert f(3) == 4", "class A(int):\n    def __eq__(self, o): return True\ndef f(x): return A(3)"),
-    "equal object in a set": ("assert set(f(3)) == {1}", "class A:\n    def __eq__(self, o): return True\n    def __hash__(self): return 1\n"
-                              "def f(x): return [A()]"),
-    "true object": ("assert f(3)", "class A:\n    def __bool__(self): return True\ndef f(x): return A()"),
+    "equal object in a set": ("assert set(f(3)) == {1}", ("class A:\n    def __eq__(self, o): return True\n    def __hash__(self): return 1\n"
+                              "def f(x): return [A()]")),
+    "an object is not True": ("assert f(3) is True", "class A:\n    def __eq__(self, o): return True\ndef f(x): return A()"),
     "missing item": ("assert 3 in f(1)", "def f(x): return [1, 2]"),
     "wrong first, then endless": ("assert f(1) == 2\nassert f(2) == 2", "def f(x):\n    while x > 1: pass\n    return 1"),
 }  # fmt: skip
@@ -170,7 +183,10 @@ class TestF(unittest.TestCase):
         ("import unittest\ndef f(x): raise unittest.SkipTest()", Outcome.WRONG_ANSWER),
         ("import sys\ndef f(x): sys.exit(0)", Outcome.RUNTIME_ERROR),
         ("import os\ndef f(x): os._exit(0)", Outcome.RUNTIME_ERROR),
-        ("import unittest\nunittest.TestLoader.loadTestsFromTestCase = lambda *a: unittest.TestSuite()\ndef f(x): return 0", Outcome.WRONG_ANSWER),
+        (
+            "import unittest\nunittest.TestLoader.loadTestsFromTestCase = lambda *a: unittest.TestSuite()\ndef f(x): return 0",
+            Outcome.WRONG_ANSWER,
+        ),
     ],
 )
 def test_unittest(code: str, outcome: Outcome, script: Verify) -> None:
@@ -187,7 +203,10 @@ def test_missing_modules_are_not_the_solutions_fault(script: Verify) -> None:
     ("starter", "code"),
     [
         ('from typing import List\ndef f(x: List[int]) -> int:\n    """Doc."""\n', "    return len(x)\n"),
-        ('from typing import List\ndef f(x: List[int]) -> int:\n    """Doc."""\n', "def f(x: List[int]):\n    return len(x)\n"),
+        (
+            'from typing import List\ndef f(x: List[int]) -> int:\n    """Doc."""\n',
+            "def f(x: List[int]):\n    return len(x)\n",
+        ),
         ("class Solution:\n    def f(self, x):\n        ", "def f(x): return len(x)"),
         ("", "def f(x): return len(x)"),
     ],

@@ -1,5 +1,7 @@
 """Every way in which a correct Python program reads and writes must pass."""
 
+# ruff: noqa: E501 - programs on one line each
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -93,7 +95,9 @@ def test_text_beyond_ascii(program: Callable[..., Verdict]) -> None:
     assert program("print(input()[::-1])", "żółw 龍\n", "龍 włóż\n").outcome is Outcome.PASSED
 
 
-@pytest.mark.parametrize("code", ["print(6)\nraise SystemExit(1)", "print(6)\n1/0", "print(6, flush=True)\nimport os\nos._exit(3)"])
+@pytest.mark.parametrize(
+    "code", ["print(6)\nraise SystemExit(1)", "print(6)\n1/0", "print(6, flush=True)\nimport os\nos._exit(3)"]
+)
 def test_right_output_and_a_bad_end_is_an_error(code: str, program: Callable[..., Verdict]) -> None:
     assert program(code, "", "6").outcome is Outcome.RUNTIME_ERROR
 

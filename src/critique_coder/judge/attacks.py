@@ -25,12 +25,14 @@ class Attack:
         return _PROLOGUE + self.body
 
 
-_CONFINE = "have a kernel with namespaces or Landlock (see the isolation level above), or run inside a throw-away machine"
+_CONFINE = (
+    "have a kernel with namespaces or Landlock (see the isolation level above), or run inside a throw-away machine"
+)
 
 ATTACKS = (
     Attack(
         "open a network socket",
-        "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()\nprint('got out: a socket was created')\n",
+        "import socket\nsocket.socket(socket.AF_INET, socket.SOCK_DGRAM)\nprint('got out: a socket was created')\n",
         "run on x86_64 or aarch64 with seccomp (CONFIG_SECCOMP_FILTER)",
     ),
     Attack(
@@ -64,7 +66,7 @@ ATTACKS = (
     ),
     Attack(
         "start another program",
-        "os.execv('/bin/true', ['true']) if os.path.exists('/bin/true') else os.execv(sys.executable, ['python', '-V'])\n",
+        "program = '/bin/true' if os.path.exists('/bin/true') else sys.executable\nos.execv(program, [program])\n",
         "run on x86_64 or aarch64 with seccomp (CONFIG_SECCOMP_FILTER)",
     ),
     Attack(

@@ -15,8 +15,9 @@ from typing import Any
 from critique_coder.records import Checker, CheckerName
 
 from .compare_text import shorten, texts_equal
-from .inside.values import decode_tag
+from .inside.values import MAX_DEPTH, decode_tag
 
+_MAX_DEPTH = MAX_DEPTH + 5
 _SCALARS = (type(None), bool, int, float, str)
 
 
@@ -35,25 +36,31 @@ class Malformed(Exception):
 def read(tagged: Any) -> Any:
     """Tagged JSON as Python scalars, lists, tuples and bags; raises Malformed."""
     try:
-        return _read(tagged)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        return _read(tagged, 0)
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise Malformed(f"{type(error).__name__}: {error}") from error
 
 
-def _read(tagged: Any) -> Any:
+def _read(tagged: Any, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"nested more than {_MAX_DEPTH} deep")
+
+    def inner(item: Any) -> Any:
+        return _read(item, depth + 1)
+
     if isinstance(tagged, list):
-        return tagged if all(type(item) in _SCALARS for item in tagged) else [_read(item) for item in tagged]
+        return tagged if all(type(item) in _SCALARS for item in tagged) else [inner(item) for item in tagged]
     if not isinstance(tagged, dict):
         return tagged
     if len(tagged) != 1 or not next(iter(tagged)).startswith("$"):
-        return Bag("dict", [(key, _read(item)) for key, item in tagged.items()])
+        return Bag("dict", [(key, inner(item)) for key, item in tagged.items()])
     ((tag, body),) = tagged.items()
     if tag == "$dict":
-        return Bag("dict", [(_read(key), _read(item)) for key, item in body])
+        return Bag("dict", [(inner(key), inner(item)) for key, item in body])
     if tag == "$tuple":
-        return tuple(_read(item) for item in body)
+        return tuple(inner(item) for item in body)
     if tag in ("$set", "$frozenset"):
-        return Bag(tag[1:], [_read(item) for item in body])
+        return Bag(tag[1:], [inner(item) for item in body])
     return decode_tag(tag, body)
 
 
@@ -110,7 +117,11 @@ def _bags_equal(expected: Bag, got: Bag, checker: Checker | None, exact: bool) -
         wanted = {_key(item) for item in expected.items}
         if wanted == found.keys():
             return True
-        return checker is not None and checker.name is CheckerName.FLOAT and _match_numbers(expected.items, got.items, checker)
+        return (
+            checker is not None
+            and checker.name is CheckerName.FLOAT
+            and _match_numbers(expected.items, got.items, checker)
+        )
     by_key = {_key(key): item for key, item in got.items}
     absent = object()
     return len(by_key) == len(got.items) and all(

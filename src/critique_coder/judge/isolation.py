@@ -29,6 +29,8 @@ REMEDIES = {
         "kernel.apparmor_restrict_unprivileged_userns=0), or in a container start it with "
         "--security-opt seccomp=unconfined, or --cap-add SYS_ADMIN as root"
     ),
-    Isolation.LIGHT: "use Linux 5.13 or newer on x86_64 or aarch64 with Landlock enabled (kernel parameter lsm=landlock,...)",
+    Isolation.LIGHT: (
+        "use Linux 5.13 or newer on x86_64 or aarch64 with Landlock enabled (kernel parameter lsm=landlock,...)"
+    ),
 }
 """Isolation level: what to do when it cannot be had."""

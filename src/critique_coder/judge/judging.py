@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -68,7 +70,7 @@ class Judge:
         self._workers = workers or len(os.sched_getaffinity(0))
         self._limits = Limits(time_limit_s, memory_limit_mb, output_limit_mb)
         self._first_failure = first_failure
-        first = _open(isolation, allow_no_isolation)
+        first = _open(Isolation(isolation) if isolation else None, allow_no_isolation)
         self._isolation = first.level
         self._pool = Pool(self._workers, first)
 
@@ -84,7 +86,9 @@ class Judge:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -94,14 +98,19 @@ class Judge:
     def verify(self, problem: Problem, solution: Solution) -> Verdict:
         """Run every test of ``problem`` on ``solution``; raises BadInput when the problem cannot be judged at all."""
         if problem.language != "python":
-            raise BadInput(f"problem {problem.id!r}, key 'language': {problem.language!r} cannot be run yet; only 'python' can")
+            raise BadInput(
+                f"problem {problem.id!r}, key 'language': {problem.language!r} cannot be run yet; only 'python' can"
+            )
         if not problem.tests:
             raise BadInput(f"problem {problem.id!r}, key 'tests': there are none; nothing could fail it")
         if solution.code is None or not solution.code.strip():
             return self._verdict(problem, solution, [TestResult(Outcome.NO_CODE, 0.0)] * len(problem.tests))
         results: list[TestResult] = []
         for test in problem.tests:
-            result = self._run_test(problem, solution.code, test)
+            confirm = not any(
+                result.outcome is Outcome.WALL_LIMIT for result in results
+            )  # once is enough, for it is slow
+            result = self._run_test(problem, solution.code, test, confirm)
             if result.outcome is Outcome.COMPILE_ERROR:
                 results = [result] * len(problem.tests)
                 break
@@ -113,17 +122,16 @@ class Judge:
     def verify_many(self, pairs: Iterable[tuple[Problem, Solution]]) -> Iterator[Verdict]:
         """Verdicts in the order of ``pairs``, which is read a little ahead only; raises as ``verify`` does."""
         waiting: deque[Future[Verdict]] = deque()
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="judge") as threads:
-            try:
-                for problem, solution in pairs:
-                    waiting.append(threads.submit(self.verify, problem, solution))
-                    if len(waiting) >= _LOOK_AHEAD * self._workers:
-                        yield waiting.popleft().result()
-                while waiting:
+        threads = ThreadPoolExecutor(self._workers, thread_name_prefix="judge")
+        try:
+            for problem, solution in pairs:
+                waiting.append(threads.submit(self.verify, problem, solution))
+                if len(waiting) >= _LOOK_AHEAD * self._workers:
                     yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:  # also when the caller stops early: what runs then ends by its limits, or when the judge is closed
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def run_program(self, code: str, stdin: str = "", limits: Limits | None = None) -> ProgramResult:
         """Run a whole program on one input, for people to look at; raises WorkerLost when the machinery failed."""
@@ -137,28 +145,32 @@ class Judge:
         own = self._limits
         return Limits(problem.time_limit_s or own.time_s, problem.memory_limit_mb or own.memory_mb, own.output_mb)
 
-    def _run_test(self, problem: Problem, code: str, test: TestCase) -> TestResult:
+    def _run_test(self, problem: Problem, code: str, test: TestCase, confirm: bool) -> TestResult:
         limits = self._limits_of(problem)
         try:
             if test.kind is TestKind.STDIO:
-                return score_program(test, self._pool.run(Job("program", (code,), stdin=test.stdin), limits), limits)
+                return score_program(
+                    test, self._pool.run(Job("program", (code,), stdin=test.stdin), limits, confirm), limits
+                )
             if test.kind is TestKind.CALL:
-                return score_call(test, self._pool.run(_call_job(problem, code, test), limits), limits)
-            return self._run_check(problem, code, test, limits)
+                return score_call(test, self._pool.run(_call_job(problem, code, test), limits, confirm), limits)
+            return self._run_check(problem, code, test, limits, confirm)
         except WorkerLost as error:
             return TestResult(Outcome.UNSCORED, 0.0, str(error))
 
-    def _run_check(self, problem: Problem, code: str, test: TestCase, limits: Limits) -> TestResult:
+    def _run_check(self, problem: Problem, code: str, test: TestCase, limits: Limits, confirm: bool) -> TestResult:
         """A ``script`` or ``unittest`` test, rewritten into calls where its text allows."""
         sources = _sources(problem, code, test)
         script = _rewritten(problem, test)
         if script is not None:
-            job = Job("calls", sources, calls=tuple(script.calls))
-            return score_script(script, self._pool.run(job, limits), limits)
+            job = Job("calls", sources, calls=tuple(script.calls), imports=script.imports)
+            return score_script(script, self._pool.run(job, limits, confirm), limits)
         if module := missing_module(test.code):
-            return TestResult(Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have")
+            return TestResult(
+                Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have"
+            )
         job, nonce = shared_job(problem, sources, test)
-        return score_shared(nonce, self._pool.run(job, limits), limits)
+        return score_shared(nonce, self._pool.run(job, limits, confirm), limits)
 
     def _verdict(self, problem: Problem, solution: Solution, results: list[TestResult]) -> Verdict:
         passed = sum(result.outcome is Outcome.PASSED for result in results)
@@ -180,7 +192,9 @@ class Judge:
 
 def _call_job(problem: Problem, code: str, test: TestCase) -> Job:
     if problem.entry_point is None:
-        raise BadInput(f"problem {problem.id!r}, key 'entry_point': missing; call tests need the name of the function they call")
+        raise BadInput(
+            f"problem {problem.id!r}, key 'entry_point': missing; call tests need the name of the function they call"
+        )
     for tagged in (test.expected, *test.args, *test.kwargs.values()):
         check_value(tagged, f"problem {problem.id!r}")
     call = {"function": problem.entry_point, "args": list(test.args), "kwargs": dict(test.kwargs)}
@@ -197,22 +211,38 @@ def _shares_process(problem: Problem, test: TestCase) -> bool:
 
 
 def _sources(problem: Problem, code: str, test: TestCase) -> tuple[str, ...]:
-    """The program, for scripts first as a completion of the starter code."""
-    if test.kind is not TestKind.SCRIPT or not problem.starter_code.strip():
-        return (code,)
+    """The program, for scripts with the starter code before it. The first that compiles is run.
+
+    A starter that is a program by itself (imports, a function with a docstring) goes before whole solutions too, which
+    may need what it defines. One that breaks off in the middle makes sense before a completion only.
+    """
     starter = problem.starter_code
-    return (starter + code, code) if starter.endswith("\n") else (starter + code, f"{starter}\n{code}", code)
+    if test.kind is not TestKind.SCRIPT or not starter.strip():
+        return (code,)
+    joined = tuple(dict.fromkeys((starter + code, f"{starter.rstrip(' ')}\n{code}")))
+    return (*joined, code) if _is_program(starter) else (code, *joined)
+
+
+@lru_cache(maxsize=4096)
+def _is_program(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _open(wanted: Isolation | None, allow_none: bool) -> Worker:
     """A first worker at the best level allowed; raises IsolationError, which names the fix."""
     if wanted is Isolation.PROCESS and not allow_none:
-        raise IsolationError("isolation 'process' protects nothing; pass allow_no_isolation=True if you trust every program")
+        raise IsolationError(
+            "isolation 'process' protects nothing; pass allow_no_isolation=True if you trust every program"
+        )
     reasons = []
     for level in [wanted] if wanted else [Isolation.FULL, Isolation.LIGHT]:
         try:
             return open_worker(level)
-        except (IsolationError, WorkerLost) as error:
+        except (IsolationError, WorkerLost, OSError) as error:
             reasons.append(f"{error}. To fix: {REMEDIES.get(level, 'see the reason')}")
     if wanted is None and allow_none:
         return open_worker(Isolation.PROCESS)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .isolation import IsolationError
 from .limits import Limits
 from .worker import Ending, Job, Worker, WorkerLost
 
@@ -24,14 +25,15 @@ class Pool:
         self._gate = _Gate()
         self._closed = False
 
-    def run(self, job: Job, limits: Limits) -> Ending:
+    def run(self, job: Job, limits: Limits, confirm: bool = True) -> Ending:
         """Run one test; raises WorkerLost when three workers in a row were lost over it.
 
-        A test that waited too long is run once more with nothing beside it, and that second ending counts.
+        A test that waited too long is run once more with nothing beside it, and that second ending counts; without
+        ``confirm`` the first one does.
         """
         with self._gate.together():
             ending = self._run_with_retries(job, limits)
-        if ending.killed == "wall":
+        if ending.killed == "wall" and confirm:
             with self._gate.alone():
                 ending = self._run_with_retries(job, limits)
         return ending
@@ -61,7 +63,10 @@ class Pool:
                 raise WorkerLost("the judge is closed")
             if self._idle:
                 return self._idle.pop()
-        worker = Worker(self._level)
+        try:
+            worker = Worker(self._level)
+        except (OSError, ValueError, IsolationError) as error:  # it went well before, so this is the machine's state
+            raise WorkerLost(f"no new worker can be started: {error}") from error
         with self._lock:
             self._all.add(worker)
         return worker

@@ -43,17 +43,21 @@ def probe() -> list[Finding]:
         break
     else:
         level = Isolation.PROCESS
-        findings.append(Finding("isolation", False, "only 'process' is left, which protects nothing", REMEDIES[Isolation.LIGHT]))
+        findings.append(
+            Finding("isolation", False, "only 'process' is left, which protects nothing", REMEDIES[Isolation.LIGHT])
+        )
     version = landlock.version()
     findings.append(Finding("Landlock", version > 0, f"version {version}" if version else "not in this kernel",
                             None if version else REMEDIES[Isolation.LIGHT]))  # fmt: skip
     known = seccomp.supported()
-    findings.append(Finding("system-call filter", known, f"{'known' if known else 'unknown'} machine {os.uname().machine}"))
+    findings.append(
+        Finding("system-call filter", known, f"{'known' if known else 'unknown'} machine {os.uname().machine}")
+    )
     return findings + try_attacks(level)
 
 
 def open_worker(level: Isolation) -> Worker:
-    """A worker at ``level`` that has withstood the attacks, once in this process; raises IsolationError or WorkerLost."""
+    """A worker at ``level`` that has withstood the attacks once in this process; raises IsolationError, WorkerLost."""
     if level is not Isolation.PROCESS and level not in _proven:
         failed = [finding for finding in try_attacks(level) if not finding.ok]
         if failed:

@@ -58,10 +58,10 @@ def _broken_limit(ending: Ending, limits: Limits) -> Found | None:
 def _reported(report: list[Any]) -> Found:
     kind, details = report[0], [*report[1:], None, None, None, None]
     if kind == "compile_error":
-        return Outcome.COMPILE_ERROR, _text(details[0])
+        return Outcome.COMPILE_ERROR, text(details[0])
     if kind == "missing":
-        return Outcome.RUNTIME_ERROR, f"the solution does not define {_text(details[0])!r}"
-    description, out_of_memory, denied = _text(details[1]), details[2], details[3]
+        return Outcome.RUNTIME_ERROR, f"the solution does not define {text(details[0])!r}"
+    description, out_of_memory, denied = text(details[1]), details[2], details[3]
     if out_of_memory is True:
         return Outcome.MEMORY_LIMIT, description
     return (Outcome.FORBIDDEN if denied is True else Outcome.RUNTIME_ERROR), description
@@ -81,8 +81,9 @@ def _last_words(stderr: bytes) -> str:
     return f": {shorten(lines[-1])}" if lines else ""
 
 
-def _text(value: object) -> str:
-    return shorten(str(value), 300)
+def text(value: object) -> str:
+    """Short, and without lone surrogates, which a solution could put in to spoil a file of verdicts."""
+    return shorten(str(value), 300).encode("utf-8", "replace").decode()
 
 
 def _compare_output(test: TestCase, ending: Ending) -> Found:
@@ -99,7 +100,7 @@ def value_of(ending: Ending, index: int) -> tuple[Found | None, Any]:
         return None, None
     kind, body = reports[index]
     if kind == "not a value":
-        return (Outcome.WRONG_ANSWER, f"returned {_text(body)}"), None
+        return (Outcome.WRONG_ANSWER, f"returned {text(body)}"), None
     try:
         return None, read(body)
     except Malformed as error:

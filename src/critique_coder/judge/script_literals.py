@@ -61,7 +61,9 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any], modules: set[str]) -> An
             return not inner(operand)
         case ast.BinOp(left=left, op=sign, right=right):
             return _arithmetic(type(sign), inner(left), inner(right))
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _CONSTRUCTORS and name not in names:
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
+            name in _CONSTRUCTORS and name not in names
+        ):
             return _construct(name, [inner(argument) for argument in arguments])
         case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
             return bool(inner(left) == inner(right))
@@ -69,7 +71,9 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any], modules: set[str]) -> An
 
 
 def _construct(name: str, arguments: list[Any]) -> Any:
-    if name in ("bytes", "range") and any(isinstance(argument, int) and abs(argument) > _MAX_ITEMS for argument in arguments):
+    if name in ("bytes", "range") and any(
+        isinstance(argument, int) and abs(argument) > _MAX_ITEMS for argument in arguments
+    ):
         raise NotUnderstood("too large")
     return _CONSTRUCTORS[name](*arguments)
 

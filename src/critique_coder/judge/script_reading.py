@@ -18,6 +18,7 @@ from .script_literals import NotUnderstood, evaluate_literal, is_mutable
 
 _ITERATING = ("set", "frozenset", "sorted", "list", "tuple", "sum", "min", "max")
 TRUSTED_FUNCTIONS = (*_ITERATING, "len", "abs", "round", "bool")
+_USES = dict.fromkeys(_ITERATING, "items") | {"bool": "truth"}
 _OPERATORS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
 
 
@@ -57,10 +58,11 @@ class Statement:
 
 @dataclass(slots=True)
 class Script:
-    """The calls in order, as the jail wants them, and the conditions on what they return."""
+    """The calls in order, as the jail wants them, and the conditions on what they return. ``imports``: see ``Job``."""
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
+    imports: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -70,9 +72,15 @@ def read_script(code: str, entry_point: str | None) -> Script | None:
         tree = ast.parse(code)
         reader = _Reader(entry_point)
         reader.read_block(calls_of_check(tree, entry_point))
+        reader.script.imports = imports_of(tree)
     except (NotUnderstood, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return reader.script if reader.script.calls else None
+
+
+def imports_of(tree: ast.Module) -> str:
+    """The import statements at the top level of a script."""
+    return "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom)))
 
 
 def calls_of_check(tree: ast.Module, entry_point: str | None) -> list[ast.stmt]:
@@ -80,7 +88,9 @@ def calls_of_check(tree: ast.Module, entry_point: str | None) -> list[ast.stmt]:
     defines = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
     called = any(isinstance(node, ast.Name) and node.id == "check" for node in ast.walk(tree))
     if defines and not called and entry_point:
-        call = ast.Expr(ast.Call(ast.Name("check", ast.Load()), [ast.parse(_reference(entry_point), mode="eval").body], []))
+        call = ast.Expr(
+            ast.Call(ast.Name("check", ast.Load()), [ast.parse(_reference(entry_point), mode="eval").body], [])
+        )
         return [*tree.body, ast.fix_missing_locations(call)]
     return tree.body
 
@@ -109,7 +119,7 @@ class _Reader:
     def _read_statement(self, statement: ast.stmt) -> None:
         match statement:
             case ast.Assert(test=test):
-                self.script.statements.append(Statement(self._node(test), ast.unparse(statement)))
+                self.script.statements.append(Statement(self._used_as("truth", test), ast.unparse(statement)))
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 pass
             case ast.Expr(value=ast.Call(func=ast.Name(id=name), args=[argument], keywords=[])) if name in self._checks:
@@ -118,7 +128,9 @@ class _Reader:
                 evaluate_literal(value, {}, self._modules)
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 self._bind(name, value)
-            case ast.FunctionDef(name=name, args=ast.arguments(args=[_], defaults=[]), decorator_list=[]) if not self._inside:
+            case ast.FunctionDef(name=name, args=ast.arguments(args=[_], defaults=[]), decorator_list=[]) if (
+                not self._inside
+            ):
                 self._checks[name] = statement
             case ast.Import(names=[ast.alias(name="math", asname=None)]):
                 self._modules.add("math")
@@ -147,15 +159,19 @@ class _Reader:
         self._inside, self._functions, self._names = False, {}, names
 
     def _solution_function(self, node: ast.expr) -> str | None:
-        """The name by which the jail finds the function that ``node`` stands for; None when it is not the solution's."""
+        """The name by which the jail finds the function ``node`` stands for; None when it is not the solution's."""
         match node:
             case ast.Name(id=name) if name in self._functions:
                 return self._functions[name]
-            case ast.Name(id=name) if name not in self._names and name not in self._checks and name not in self._modules:
+            case ast.Name(id=name) if (
+                name not in self._names and name not in self._checks and name not in self._modules
+            ):
                 return name if name == self._entry_point or not hasattr(builtins, name) else None
             case ast.Attribute(value=ast.Call(func=ast.Name() as owner, args=[], keywords=[]), attr=method):
                 holder = self._solution_function(owner)
-                return f"{holder}.{method}" if holder and "." not in holder and owner.id not in self._functions else None
+                return (
+                    f"{holder}.{method}" if holder and "." not in holder and owner.id not in self._functions else None
+                )
         return None
 
     def _node(self, node: ast.expr) -> Node:
@@ -175,11 +191,11 @@ class _Reader:
             case ast.Compare(left=left, ops=operators, comparators=others):
                 return self._comparison(left, operators, others)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                return Operation("not", (self._node(operand),))
+                return Operation("not", (self._used_as("truth", operand),))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return Operation("-", (Literal(0), self._node(operand)))
             case ast.BoolOp(op=ast.And(), values=values):
-                return Operation("and", tuple(self._node(value) for value in values))
+                return Operation("and", tuple(self._used_as("truth", value) for value in values))
             case ast.BinOp(left=left, op=ast.Sub() | ast.Div() | ast.Add() as operator, right=right):
                 return self._arithmetic(left, operator, right)
             case ast.Subscript(value=value, slice=index):
@@ -226,7 +242,8 @@ class _Reader:
             raise NotUnderstood(str(error)) from error
 
     def _comparison(self, left: ast.expr, operators: list[ast.cmpop], others: list[ast.expr]) -> Operation:
-        nodes = [self._node(node) for node in (left, *others)]
+        identity = isinstance(operators[0], (ast.Is, ast.IsNot)) and len(operators) == 1
+        nodes = [self._used_as("identity", left) if identity else self._node(left), *map(self._node, others)]
         parts = []
         for operator, first, second in zip(operators, nodes, nodes[1:], strict=False):
             if not isinstance(operator, _OPERATORS):
@@ -249,19 +266,25 @@ class _Reader:
         """``set(f(x))``, ``math.isclose(f(x), c)`` and the like: the names mean Python's own."""
         options = tuple((keyword.arg or "**", self._node(keyword.value)) for keyword in node.keywords)
         match node.func:
-            case ast.Attribute(value=ast.Name(id="math"), attr="isclose") if "math" in self._modules and len(node.args) == 2:
+            case ast.Attribute(value=ast.Name(id="math"), attr="isclose") if (
+                "math" in self._modules and len(node.args) == 2
+            ):
                 if {name for name, _ in options} <= {"rel_tol", "abs_tol"}:
                     return Operation("isclose", tuple(self._node(argument) for argument in node.args), options)
-            case ast.Name(id=name) if name in TRUSTED_FUNCTIONS and name not in self._names and name not in self._checks:
+            case ast.Name(id=name) if (
+                name in TRUSTED_FUNCTIONS and name not in self._names and name not in self._checks
+            ):
                 if options and (name != "sorted" or [option for option, _ in options] != ["reverse"]):
                     raise NotUnderstood(ast.unparse(node))
                 if len(node.args) == 1 or (name == "round" and len(node.args) == 2):
-                    return Operation(name, tuple(self._iterated(name, argument) for argument in node.args), options)
+                    return Operation(
+                        name, tuple(self._used_as(_USES.get(name, ""), argument) for argument in node.args), options
+                    )
         raise NotUnderstood(ast.unparse(node))
 
-    def _iterated(self, name: str, argument: ast.expr) -> Node:
-        """An argument; a call that it consists of may return any iterable, which the jail then turns into a list."""
+    def _used_as(self, use: str, argument: ast.expr) -> Node:
+        """A node of which only this use is made. Where it is a call, any object will do, not only a plain value."""
         node = self._node(argument)
-        if name in _ITERATING and isinstance(node, Hole) and isinstance(argument, ast.Call):
-            self.script.calls[node.index]["iterate"] = True
+        if isinstance(node, Hole) and isinstance(argument, ast.Call):
+            self.script.calls[node.index]["use"] = use
         return node

@@ -79,7 +79,9 @@ class _Values:
         return value
 
     def _has(self, index: int) -> bool:
-        return index < sum(report[0] in ("value", "not a value") and len(report) == 2 for report in self._ending.reports)
+        return index < sum(
+            report[0] in ("value", "not a value") and len(report) == 2 for report in self._ending.reports
+        )
 
     def seen(self, node: Node) -> str:
         """What the calls in a condition returned, for the message."""

@@ -13,38 +13,39 @@ import sys
 from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestResult
 
 from .limits import Limits
-from .scoring import broken
-from .script_reading import calls_of_check
+from .scoring import broken, text
+from .script_reading import calls_of_check, imports_of
 from .worker import Ending, Job
 
 
 def shared_job(problem: Problem, sources: tuple[str, ...], test: TestCase) -> tuple[Job, str]:
     """The job and the nonce that its report of success must carry."""
     nonce = secrets.token_hex(16)
-    mode = "unittest" if test.kind is TestKind.UNITTEST else "script"
-    code = test.code
-    if mode == "script":
-        code = _with_call(code, problem.entry_point)
+    code, imports = test.code, ""
+    tree = _parsed(code)
+    if test.kind is TestKind.UNITTEST:
+        mode = "unittest"
+    else:
+        mode = "script"
+        statements = calls_of_check(tree, problem.entry_point)
+        if statements is not tree.body:
+            code = f"{code}\n{ast.unparse(statements[-1])}\n"
+        imports = imports_of(tree)
     check = {"code": code, "nonce": nonce, "entry_point": problem.entry_point}
-    return Job(mode, sources, check=check), nonce
+    return Job(mode, sources, check=check, imports=imports), nonce
 
 
-def _with_call(code: str, entry_point: str | None) -> str:
+def _parsed(code: str) -> ast.Module:
+    """The check's tree; an empty one when it is no program, which running it will tell."""
     try:
-        tree = ast.parse(code)
+        return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
-        return code
-    statements = calls_of_check(tree, entry_point)
-    return code if statements is tree.body else f"{code}\n{ast.unparse(statements[-1])}\n"
+        return ast.Module([], [])
 
 
 def missing_module(code: str) -> str | None:
     """A module that the check imports and the jail does not have; decided by the text alone."""
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-    for node in ast.walk(tree):
+    for node in ast.walk(_parsed(code)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
@@ -59,7 +60,7 @@ def score_shared(nonce: str, ending: Ending, limits: Limits) -> TestResult:
     outcome, message = broken(ending, limits) or (Outcome.RUNTIME_ERROR, "the process left before the check had ended")
     for report in ending.reports:
         if report[0] == "failed" and len(report) == 2:
-            outcome, message = Outcome.WRONG_ANSWER, str(report[1])[:300]
+            outcome, message = Outcome.WRONG_ANSWER, text(report[1])
     if broken(ending, limits) is None and ending.reports and ending.reports[-1] == ["passed", nonce]:
         outcome, message = Outcome.PASSED, None
     return TestResult(outcome, ending.cpu_s, message)

@@ -37,7 +37,8 @@ class Job:
     """One test as the jail sees it: programs and inputs, never what is expected.
 
     ``mode`` is ``program``, ``calls``, ``script`` or ``unittest``; ``sources`` are tried in order until one compiles.
-    Only the last two have a ``check``, which then shares the solution's process.
+    Only the last two have a ``check``, which then shares the solution's process. ``imports`` are statements whose names
+    the solution gets where it has none of its own.
     """
 
     mode: str
@@ -45,6 +46,7 @@ class Job:
     stdin: str = ""
     calls: tuple[dict[str, Any], ...] = ()
     check: dict[str, Any] | None = None
+    imports: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,22 @@ class Worker:
         self.level = level
         self._scratch = None if level is Isolation.FULL else tempfile.mkdtemp(prefix="critique-coder-")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [_interpreter(), "-s", "-S", "-P", str(_INSIDE), str(theirs.fileno()), level.value, self._scratch or "-"]
+        command = [
+            _interpreter(),
+            "-s",
+            "-S",
+            "-P",
+            str(_INSIDE),
+            str(theirs.fileno()),
+            level.value,
+            self._scratch or "-",
+        ]
         null = subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
-                command, env=_ENVIRONMENT, cwd="/", pass_fds=[theirs.fileno()], stdin=null, stdout=null, stderr=null
-            )
+                command, env=_ENVIRONMENT, cwd="/", pass_fds=[theirs.fileno()], stdin=null, stdout=null, stderr=null,
+                start_new_session=True,  # an interrupt from the terminal is for the caller, who then closes us
+            )  # fmt: skip
         except OSError as error:
             self._control.close()
             self._remove_scratch()
@@ -126,7 +138,13 @@ class Worker:
             raise
 
     def _run(self, job: Job, limits: Limits, stack: ExitStack) -> Ending:
-        body = {"mode": job.mode, "sources": job.sources, "calls": job.calls, "check": job.check}
+        body = {
+            "mode": job.mode,
+            "sources": job.sources,
+            "calls": job.calls,
+            "check": job.check,
+            "imports": job.imports,
+        }
         contents = [json.dumps(body).encode(), job.stdin.encode("utf-8", "surrogateescape"), b"", b"", b""]
         files = [_memory_file(content, stack) for content in contents]
         _, _, stdout, stderr, channel = files
@@ -146,7 +164,8 @@ class Worker:
             self.usable = False
         return Ending(
             status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
-            killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr), reports=_reports(channel, channel_bytes),
+            killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr),
+            reports=_reports(channel, channel_bytes),
         )  # fmt: skip
 
     def kill(self) -> None:
@@ -165,7 +184,7 @@ class Worker:
     def _remove_scratch(self) -> None:
         if self._scratch is not None:
             if empty_folder(self._scratch):
-                os.rmdir(self._scratch)
+                Path(self._scratch).rmdir()
             self._scratch = None
 
 

@@ -7,7 +7,8 @@ Three things are ours, each through a seam that TRL offers:
 - ``reward_funcs``: the two rewards, each None for rows that are not its own.
 - ``compute_loss``: rollouts without an advantage (a group whose rewards are all equal, a rollout that was cut) add
   nothing to the gradient as long as there is no KL term; they are left out of the forward pass, and the padding of the
-  rest is trimmed. The loss is the same: it is normalised by the token count of the whole batch.
+  rest is trimmed. The loss is the same: it is normalised by the token count of the whole batch. On a processor, where
+  TRL would run the output layer over the prompts too, the same loss is computed from the completions alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from critique_coder.models import Sampling
 from critique_coder.models.local import encode_chat
 from critique_coder.models.sampling import Tokens, generate
 from critique_coder.storage import Json
+from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
 from critique_coder.training.rewards import Rewards
 
@@ -34,18 +36,57 @@ EndOfStep = Callable[[int, dict[str, float]], None]
 
 
 class Trainer(GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer that skips what cannot add to the gradient."""
+    """GRPOTrainer that skips what cannot add to the gradient.
+
+    ``entropy`` collects (sum, tokens) of the token entropies since somebody last took them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.entropy: list[tuple[float, float]] = []
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """The GRPO loss of the rows that matter; a zero that can be differentiated when none does."""
-        if self.beta == 0:
-            rows = (inputs["advantages"].abs() > 1e-8) & inputs["completion_mask"].any(dim=1)
-            if not rows.any():
-                return next(p for p in model.parameters() if p.requires_grad).sum() * 0.0
-            inputs = _trimmed(inputs, rows)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if self.beta != 0:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        rows = (inputs["advantages"].abs() > 1e-8) & inputs["completion_mask"].any(dim=1)
+        if not rows.any():
+            return next(p for p in model.parameters() if p.requires_grad).sum() * 0.0
+        trimmed = _trimmed(inputs, rows)
+        if self.accelerator.device.type != "cpu":
+            return super().compute_loss(model, trimmed, return_outputs, num_items_in_batch)
+        return self._completion_loss(model, trimmed)
+
+    def _completion_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        """What TRL computes for ``loss_type="dapo"``, without running the output layer over the prompts."""
+        mask = inputs["completion_mask"]
+        with self.accelerator.autocast():
+            logprobs, entropy = completion_logprobs(
+                model,
+                torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1),
+                torch.cat([inputs["prompt_mask"], mask], dim=1),
+                mask.shape[1],
+                self.temperature,
+            )
+        old = inputs.get("old_per_token_logps")
+        self.entropy.append((float((entropy * mask).sum()), float(mask.sum())))
+        return clipped_loss(
+            logprobs,
+            logprobs.detach() if old is None else old,
+            inputs["advantages"],
+            mask,
+            inputs["num_items_in_batch"],
+            self.epsilon_low,
+            self.epsilon_high,
+        )
+
+    def take_entropy(self) -> float | None:
+        """The mean entropy of the tokens learned from since the last call, in nats."""
+        taken, self.entropy = self.entropy, []
+        tokens = sum(count for _, count in taken)
+        return sum(total for total, _ in taken) / tokens if tokens else None
 
 
 def _trimmed(inputs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:
@@ -137,8 +178,13 @@ def train_grpo(
         args=config(settings, seed, folder),
         train_dataset=Dataset.from_list(rows),
         rollout_func=rollouts,
-        callbacks=[_Steps(lambda step, logs: end_of_step(step, logs, rollouts))],
     )
+
+    def report(step: int, logs: dict[str, float]) -> None:
+        entropy = trainer.take_entropy()
+        end_of_step(step, logs if entropy is None else logs | {"entropy": entropy}, rollouts)
+
+    trainer.add_callback(_Steps(report))
     checkpoint = newest_checkpoint(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
 

@@ -1,26 +1,40 @@
 """The warm-up: supervised fine-tuning on critiques that were made from execution, so that the form is there to reward.
 
-The loss counts the critique's tokens alone, not the prompt's (as in critique fine-tuning, arXiv 2501.17703, §2.3).
+The loss counts the critique's tokens alone, not the prompt's (as in critique fine-tuning, arXiv 2501.17703, §2.3). It
+runs on the trainer of transformers: TRL's would run the output layer over the prompts as well (see ``logprobs``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
-from transformers import TrainerCallback
-from trl import SFTConfig, SFTTrainer
+from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from critique_coder.models.local import encode_chat
+from critique_coder.models.sampling import Tokens
 from critique_coder.storage import Json
-from critique_coder.training.engine_trl import newest_checkpoint
+from critique_coder.training.logprobs import completion_logprobs
 from critique_coder.training.recipe import WarmupSettings
+
+EndOfStep = Callable[[int, dict[str, float]], None]
+
+
+class _CritiqueTrainer(Trainer):  # type: ignore[misc]
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        mask = inputs["completion_mask"]
+        with self.accelerator.autocast():
+            logprobs, _ = completion_logprobs(model, inputs["input_ids"], inputs["attention_mask"], mask.shape[1])
+        loss = -(logprobs * mask).sum() / mask.sum() / self.current_gradient_accumulation_steps
+        return (loss, {}) if return_outputs else loss
 
 
 class _Losses(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, end_of_step: Callable[[int, dict[str, float]], None]) -> None:
+    def __init__(self, end_of_step: EndOfStep) -> None:
         self._end_of_step = end_of_step
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
@@ -36,38 +50,66 @@ def warmup_steps(rows: int, settings: WarmupSettings) -> int:
 def train_warmup(
     model: Any,
     tokenizer: Any,
-    rows: list[dict[str, Json]],
+    rows: Sequence[dict[str, Json]],
     settings: WarmupSettings,
     seed: int,
     folder: Path,
-    end_of_step: Callable[[int, dict[str, float]], None],
+    end_of_step: EndOfStep,
 ) -> None:
     """Fine-tune ``model`` in place on ``rows`` ("prompt" and "completion", both chats)."""
-    trainer = SFTTrainer(
+    trainer = _CritiqueTrainer(
         model=model,
-        processing_class=tokenizer,
-        args=SFTConfig(
-            output_dir=str(folder),
-            max_steps=warmup_steps(len(rows), settings),
-            per_device_train_batch_size=settings.micro_batch_size,
-            gradient_accumulation_steps=max(1, settings.batch_size // settings.micro_batch_size),
-            learning_rate=settings.learning_rate,
-            lr_scheduler_type="linear",
-            warmup_steps=2,
-            completion_only_loss=True,
-            max_length=1024,
-            seed=seed,
-            bf16=True,
-            use_cpu=not torch.cuda.is_available(),
-            gradient_checkpointing=False,
-            logging_steps=1,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=False,
-        ),
-        train_dataset=Dataset.from_list(rows),
+        args=_arguments(len(rows), settings, seed, folder),
+        train_dataset=[_encoded(tokenizer, row) for row in rows],
+        data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         callbacks=[_Losses(end_of_step)],
     )
-    checkpoint = newest_checkpoint(folder)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.train()
+
+
+def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=warmup_steps(rows, settings),
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=max(1, settings.batch_size // settings.micro_batch_size),
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=2,
+        seed=seed,
+        bf16=True,
+        use_cpu=not torch.cuda.is_available(),
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+    )
+
+
+def _encoded(tokenizer: Any, row: dict[str, Json]) -> dict[str, Tokens]:
+    """Token ids of prompt and completion, the end of the turn included."""
+    text = str(row["completion"][-1]["content"])
+    completion: Tokens = tokenizer(text, add_special_tokens=False).input_ids
+    return {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": [*completion, tokenizer.eos_token_id]}
+
+
+def collate(batch: Sequence[dict[str, Tokens]], pad: int) -> dict[str, torch.Tensor]:
+    """Prompts padded on the left and completions on the right, so that all completions begin in one column.
+
+    Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``completion_mask`` (rows, completion).
+    """
+    width = max(len(row["prompt"]) for row in batch)
+    length = max(len(row["completion"]) for row in batch)
+    ids, attention, completions = [], [], []
+    for row in batch:
+        before, after = width - len(row["prompt"]), length - len(row["completion"])
+        ids.append([pad] * before + row["prompt"] + row["completion"] + [pad] * after)
+        attention.append([0] * before + [1] * (len(row["prompt"]) + len(row["completion"])) + [0] * after)
+        completions.append([1] * len(row["completion"]) + [0] * after)
+    return {
+        "input_ids": torch.tensor(ids),
+        "attention_mask": torch.tensor(attention),
+        "completion_mask": torch.tensor(completions),
+    }

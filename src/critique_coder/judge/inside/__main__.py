@@ -4,6 +4,8 @@ The caller's package is not importable here, and must not be. So that the files 
 other by their full names, empty stand-ins for the packages above them are put in place while they load.
 """
 
+# ruff: noqa: PTH100, PTH120 - descriptors and raw paths are the matter here
+
 from __future__ import annotations
 
 import importlib

@@ -15,6 +15,10 @@ class CheckFailed(Exception):
     """The check ran and did not hold; the message says where."""
 
 
+class CheckBroken(Exception):
+    """The solution raised under the check; the message says what."""
+
+
 def run_check(check: dict[str, Any], module: types.ModuleType, as_unittest: bool) -> None:
     """Run the check to its end; raises CheckFailed, or whatever came out of it."""
     namespace = _namespace(module.__dict__, check["entry_point"])
@@ -23,7 +27,7 @@ def run_check(check: dict[str, Any], module: types.ModuleType, as_unittest: bool
     linecache.cache[CHECK_FILE] = (len(source), None, source.splitlines(keepends=True), CHECK_FILE)
     before = dict(namespace)
     try:
-        exec(code, namespace)  # noqa: S102 - a check is a program too
+        exec(code, namespace)  # a check is a program too
         if as_unittest:
             own = {name: value for name, value in namespace.items() if before.get(name) is not value}
             _run_cases(own)
@@ -43,7 +47,7 @@ def _namespace(solution: dict[str, Any], entry_point: str | None) -> dict[str, A
 
 
 def _run_cases(own: dict[str, Any]) -> None:
-    """The ``TestCase`` classes and the ``test_`` functions that the check itself defines: at least one, none skipped."""
+    """The ``TestCase`` classes and the ``test_`` functions that the check defines: at least one, none skipped."""
     import unittest
 
     suite = unittest.TestSuite()
@@ -51,17 +55,17 @@ def _run_cases(own: dict[str, Any]) -> None:
     for value in own.values():
         if isinstance(value, type) and issubclass(value, unittest.TestCase) and value is not unittest.TestCase:
             suite.addTests(loader.loadTestsFromTestCase(value))
-    functions = [value for name, value in own.items() if name.startswith("test") and isinstance(value, types.FunctionType)]
+    functions = [
+        value for name, value in own.items() if name.startswith("test") and isinstance(value, types.FunctionType)
+    ]
     count = suite.countTestCases()
     result = unittest.TestResult()
     suite.run(result)
     for function in functions:
         function()
-    problems = [*result.failures, *result.errors, *result.skipped]
-    if problems:
-        name, text = problems[0]
-        last = text.strip().splitlines()[-1] if text.strip() else "skipped"
-        raise CheckFailed(f"{name}: {last}")
+    for kind, problems in ((CheckFailed, [*result.failures, *result.skipped]), (CheckBroken, result.errors)):
+        for name, text in problems:
+            raise kind(f"{name}: {text.strip().splitlines()[-1] if text.strip() else 'skipped'}")
     if result.unexpectedSuccesses or result.testsRun != count or count + len(functions) == 0:
         raise CheckFailed(f"{result.testsRun} of {count} tests ran")
 

@@ -4,8 +4,6 @@ Everything it needs after the solution's code has started is bound to locals bef
 builtins or modules changes its own answers at most.
 """
 
-# ruff: noqa: BLE001, S102 - running a stranger's code and catching whatever it raises is what this file is for
-
 from __future__ import annotations
 
 import _sitebuiltins
@@ -23,7 +21,7 @@ import types
 from typing import Any, NoReturn
 
 from . import jail, landlock, seccomp, values
-from .check import CheckFailed, prepare, run_check
+from .check import CheckBroken, CheckFailed, prepare, run_check
 from .report import Channel
 from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -40,7 +38,7 @@ class Runner:
 
     def __init__(self, level: str, scratch: str) -> None:
         self._level, self._scratch = level, scratch
-        self._readable = [] if level == "full" else [*jail.runtime_paths(), "/dev"]
+        self._readable = [] if level == "full" else [*jail.runtime_paths(), *jail.DEVICES]
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
 
@@ -118,6 +116,7 @@ def run_job(job: dict[str, Any], channel: Channel) -> None:
         return
     prepare(job["mode"] == "unittest")
     if _guarded(channel, "import", exec, code, module.__dict__)[0]:
+        _lend_names(job["imports"], module)
         (_run_calls if job["mode"] == "calls" else _run_check)(job, module, channel)
 
 
@@ -205,11 +204,11 @@ def _run_calls(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
         arguments = [values.decode(item) for item in call["args"]]
         named = {key: values.decode(item) for key, item in call["kwargs"].items()}
         ok, value = _guarded(channel, "call", function, *arguments, **named)
+        if ok and call.get("use") and type(value) not in values.PLAIN_TYPES:
+            ok, value = _guarded(channel, "call", _USES[call["use"]], value)
         if not ok:
             return
         try:
-            if call.get("iterate") and type(value) not in values.PLAIN_TYPES:
-                value = list(value)
             report: tuple[object, ...] = ("value", encode(value))
         except not_a_value as error:
             report = ("not a value", str(error))
@@ -220,17 +219,31 @@ def _run_calls(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
             return
 
 
+def _lend_names(imports: str, module: types.ModuleType) -> None:
+    """Names that a check imports are there for the solution too, as when both are one program; its own come first."""
+    if imports:
+        names: dict[str, Any] = {}
+        exec(imports, names)
+        module.__dict__.update({name: value for name, value in names.items() if name not in module.__dict__})
+
+
 def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) -> None:
     """A check that shares this process; only its coming to an end is reported as a pass."""
-    nonce, failed = job["check"]["nonce"], CheckFailed
+    nonce, failed, broken = job["check"]["nonce"], CheckFailed, CheckBroken
     try:
         run_check(job["check"], module, job["mode"] == "unittest")
     except failed as error:
         channel.send("failed", str(error))
+    except broken as error:
+        channel.send("error", "check", str(error), False, False)
     except BaseException as error:
         channel.send("error", "check", *_anatomy(error))
     else:
         channel.send("passed", nonce)
+
+
+_USES = {"items": list, "truth": bool, "identity": lambda value: "an object"}
+"""What a check script needs of a returned object that is no plain value: its items, its truth, or that it is itself."""
 
 
 def _find(module: types.ModuleType, name: str) -> Any:

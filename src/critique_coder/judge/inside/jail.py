@@ -5,6 +5,8 @@ temporary file system with the Python runtime mounted read-only and a scratch fo
 ``light``: no namespaces; what protects then is put on each solution's process (Landlock, seccomp, limits).
 """
 
+# ruff: noqa: PTH103, PTH110, PTH112, PTH114, PTH115, PTH116, PTH118, PTH120, PTH207, PTH208, PTH211 - descriptors and raw paths are the matter here
+
 from __future__ import annotations
 
 import glob
@@ -50,7 +52,7 @@ from .syscalls import (
 SCRATCH_BYTES = 256 << 20
 _SCRATCH_FILES = 20_000
 _NOBODY = 65534
-_DEVICES = ("null", "zero", "full", "random", "urandom")
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale")
 
 
@@ -59,6 +61,7 @@ def enter(level: str, scratch: str, control: socket.socket) -> None:
     if level != "process" and not seccomp.supported():
         raise OSError(f"no system-call filter is known for {os.uname().machine}")
     os.umask(0o022)
+    _offer_to_the_oom_killer()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if level == "full":
         _enter_full(control)
@@ -75,16 +78,25 @@ def enter(level: str, scratch: str, control: socket.socket) -> None:
         seccomp.install(seccomp.zygote_filter(namespaces=level == "full"))
 
 
+def _offer_to_the_oom_killer() -> None:
+    """When the machine runs out of memory, a worker shall go before the caller does."""
+    try:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("800")
+    except OSError:
+        pass
+
+
 def runtime_paths() -> list[str]:
     """The folders and files that Python needs to import its standard library and load its shared libraries."""
-    standard = os.path.dirname(os.__file__)
-    paths = [standard, sysconfig.get_path("platstdlib"), *_SYSTEM_FILES]
+    python = [os.path.dirname(os.__file__), sysconfig.get_path("platstdlib")]
     if sys.base_prefix not in ("/usr", "/"):
-        paths.append(os.path.join(sys.base_prefix, "lib"))
+        python.append(os.path.join(sys.base_prefix, "lib"))
     triplets = [path for pattern in ("/lib/*-linux-gnu", "/usr/lib/*-linux-gnu") for path in glob.glob(pattern)]
-    paths += triplets or ["/lib", "/usr/lib"]
-    paths += ["/lib64", "/usr/lib64"]
-    return _without_nested([path for path in dict.fromkeys(map(os.path.realpath, paths)) if os.path.exists(path)])
+    system = [*_SYSTEM_FILES, *(triplets or ["/lib", "/usr/lib"]), "/lib64", "/usr/lib64"]
+    # Python looks under the names in sys.path, which may go through links; shared libraries are found by either name
+    paths = [*python, *map(os.path.realpath, [*python, *system])]
+    return _without_nested([path for path in dict.fromkeys(map(os.path.normpath, paths)) if os.path.exists(path)])
 
 
 def _without_nested(paths: list[str]) -> list[str]:
@@ -101,7 +113,10 @@ def _enter_full(control: socket.socket) -> None:
     else:
         unshare(others | CLONE_NEWUSER)
         _map_user(user, group)
-    base = _build_root(runtime_paths())
+    paths = runtime_paths()
+    if any(path.startswith(("/tmp/", "/dev/", "/proc/")) for path in paths):
+        raise OSError("the Python runtime lies below /tmp, /dev or /proc, which the jail mounts anew")
+    base = _build_root(paths)
     if pid := os.fork():
         control.close()
         os.waitpid(pid, 0)
@@ -146,7 +161,7 @@ def _become_nobody() -> None:
 def _build_root(paths: list[str]) -> str:
     """Mount an empty root and the runtime below it; returns where. The sources are opened before they can be hidden."""
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
-    devices = [f"/dev/{name}" for name in _DEVICES if os.path.exists(f"/dev/{name}")]
+    devices = [device for device in DEVICES if os.path.exists(device)]
     masks = [mask for path in paths if os.path.isdir(path) for mask in _package_folders(path)]
     sources = [(path, os.open(path, os.O_PATH)) for path in (*paths, *devices)]
     base = "/tmp" if os.path.isdir("/tmp") else "/mnt"
@@ -201,7 +216,7 @@ def _copy_links(base: str) -> None:
 
 
 def _mount_proc(base: str) -> None:
-    """A view of the own processes only. A container may refuse it; then there is none, and ``/dev/stdin`` is missing."""
+    """A view of the own processes. A container may refuse it; then there is none, and ``/dev/stdin`` is missing."""
     for options in ("hidepid=2,subset=pid", "hidepid=2", ""):
         try:
             mount("proc", base + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, options)

@@ -1,5 +1,7 @@
 """Landlock: which files the process may touch, whatever its user id allows. Linux 5.13 or newer."""
 
+# ruff: noqa: PTH112 - descriptors and raw paths are the matter here
+
 from __future__ import annotations
 
 import ctypes
@@ -28,7 +30,8 @@ def version() -> int:
 def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
     """Confine this process to these paths and what lies below them; needs ``no_new_privs``. Raises OSError.
 
-    Also, where the kernel knows it: no TCP, no signals and no abstract sockets to the outside. Missing paths are skipped.
+    Also, where the kernel knows it: no TCP, no signals and no abstract sockets to the outside. Missing paths are
+    skipped.
     """
     abi = version()
     rights = _RIGHTS_BY_VERSION.get(abi, _ALL_RIGHTS)

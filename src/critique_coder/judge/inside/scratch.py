@@ -1,5 +1,7 @@
 """Empties the scratch folder of a test, however hostile what lies in it. Used in both rooms, after the test is dead."""
 
+# ruff: noqa: PTH208 - descriptors and raw paths are the matter here
+
 from __future__ import annotations
 
 import os
@@ -28,7 +30,7 @@ def empty_folder(folder: str) -> bool:
 
 
 class _Walk:
-    """``here`` is where the walk stands; ``_trail`` how it came there, with the folders still to be seen at each step."""
+    """``here``: where the walk stands. ``_trail``: how it came there. ``_waiting``: folders to see, at each step."""
 
     def __init__(self, here: int) -> None:
         self.here = here

@@ -1,9 +1,10 @@
 """The system-call filters that the process of a solution runs under: a deny list, written as classic BPF.
 
 The long list is put on the zygote once and inherited; what the zygote itself needs is refused by a short filter that
-each process of a test puts on itself. Everything a Python program needs for computing, threads and its scratch folder is allowed; what reaches other
-processes, the network, the kernel's configuration or a new program is refused with EPERM, so that a solution sees an
-ordinary PermissionError. A call through another architecture's table kills the process (SIGSYS).
+each process of a test puts on itself. Everything a Python program needs for computing, threads and its scratch folder
+is allowed; what reaches other processes, the network, the kernel's configuration or a new program is refused with
+EPERM, so that a solution sees an ordinary PermissionError. A call through another architecture's table kills the
+process (SIGSYS).
 """
 
 from __future__ import annotations
@@ -21,21 +22,26 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
     # new processes and programs (clone has its own rule: threads are allowed)
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
     # other processes
-    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440),
-    "process_mrelease": (448, 448), "kcmp": (312, 272), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
-    "rt_tgsigqueueinfo": (297, 240), "pidfd_getfd": (438, 438), "pidfd_send_signal": (424, 424),
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272), "tkill": (200, 130),
+    "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "pidfd_getfd": (438, 438),
+    "pidfd_send_signal": (424, 424),
     "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
-    "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "migrate_pages": (256, 238), "move_pages": (279, 239),
+    "sched_setparam": (142, 118), "sched_setscheduler": (144, 119), "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
     # network (socketpair has its own rule)
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201), "accept": (43, 202),
     "accept4": (288, 242),
     # memory that no limit of ours counts
-    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190), "msgget": (68, 186),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "semget": (64, 190),
+    "msgget": (68, 186),
     "mq_open": (240, 180), "mq_notify": (244, 184), "userfaultfd": (323, 282),
     # file systems and namespaces
     "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51), "move_mount": (429, 429),
-    "open_tree": (428, 428), "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
-    "mount_setattr": (442, 442), "unshare": (272, 97), "setns": (308, 268), "name_to_handle_at": (303, 264),
+    "open_tree": (428, 428), "open_tree_attr": (467, 467), "fsopen": (430, 430), "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433), "mount_setattr": (442, 442), "unshare": (272, 97), "setns": (308, 268),
+    "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265), "fanotify_init": (300, 262), "quotactl": (179, 60), "quotactl_fd": (443, 443),
     "swapon": (167, 224), "swapoff": (168, 225),
     # wide doors into the kernel
@@ -50,7 +56,9 @@ _DENIED: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 
 _DENIED_TO_TESTS_WITHOUT_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
-    "chmod": (90, None), "fchmodat": (268, 53),  # the zygote needs them to clear the scratch folder
+    # the zygote needs some of these to clear the scratch folder; a test could lock the interpreter's files with them
+    "chmod": (90, None), "fchmodat": (268, 53), "fchmod": (91, 52), "fchown": (93, 55), "fsetxattr": (190, 7),
+    "fremovexattr": (199, 16),
 }  # fmt: skip
 
 _DENIED_TO_TESTS: dict[str, tuple[int | None, int | None]] = {
@@ -63,6 +71,7 @@ _DENIED_WITHOUT_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
     "fchownat": (260, 54), "setxattr": (188, 5), "lsetxattr": (189, 6), "removexattr": (197, 14),
     "lremovexattr": (198, 15), "utime": (132, None), "utimes": (235, None), "futimesat": (261, None),
     "utimensat": (280, 88), "truncate": (76, 45),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
 }  # fmt: skip
 
 _CLONE, _CLONE3, _KILL, _TGKILL = (56, 220), (435, 435), (62, 129), (234, 131)
@@ -129,7 +138,13 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
     own_limits = [_argument(0), _step(_EQUAL, own_pid, 1, 0), _step(_EQUAL, 0, 0, 1), _PERMIT, _REFUSE]
     # a connected stream pair talks to itself only; a datagram socket could be sent to a path of the host
     stream_pair = [_argument(1), _step(_AND, 0xF), _step(_EQUAL, 1, 0, 1), _PERMIT, _REFUSE]
-    no_owner = [_argument(1), _step(_EQUAL, 8, 2, 0), _step(_EQUAL, 15, 1, 0), _PERMIT, _REFUSE]  # F_SETOWN, F_SETOWN_EX
+    no_owner = [
+        _argument(1),
+        _step(_EQUAL, 8, 2, 0),
+        _step(_EQUAL, 15, 1, 0),
+        _PERMIT,
+        _REFUSE,
+    ]  # F_SETOWN, F_SETOWN_EX
     no_owner_io = [_argument(1), _step(_EQUAL, 0x8901, 3, 0), _step(_EQUAL, 0x8902, 2, 0), _step(_EQUAL, 0x5412, 1, 0)]
     return [
         *_only_if(_CLONE[column], threads_only),

@@ -60,7 +60,9 @@ def _from_numpy(value: Any) -> Any:
         return numpy.ndarray.tolist(value)
     if numpy is not None and isinstance(value, numpy.generic):
         return value.item()
-    raise NotAValue(f"an object of type {type.__getattribute__(type(value), '__name__')!s:.60}, which is not a plain value")
+    raise NotAValue(
+        f"an object of type {type.__getattribute__(type(value), '__name__')!s:.60}, which is not a plain value"
+    )
 
 
 def decode(tagged: Any) -> Any:

@@ -4,8 +4,11 @@ It never reads a program, an input or an output: those travel in files whose des
 solution that searches the memory it inherited finds no other solution, no test and no expected value.
 """
 
+# ruff: noqa: PTH106 - descriptors and raw paths are the matter here
+
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -37,24 +40,42 @@ def main(control_descriptor: int, level: str, scratch: str) -> None:
         for name in _PRELOADED:
             importlib.import_module(name)
         runner = child.Runner(level, scratch)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the caller must hear of it and decide
+    except Exception as error:  # whatever it was, the caller must hear of it and decide
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(1)
     gc.collect()
     gc.freeze()
-    control.send(json.dumps({"ready": level, "pid": os.getpid()}).encode())
-    _serve(control, runner, level)
+    control.send(json.dumps({"ready": level}).encode())
+    try:
+        _serve(control, runner, level)
+    finally:
+        if level != "full":  # a caller that was killed does not tidy up
+            with contextlib.suppress(OSError):
+                os.rmdir(scratch)
+        os._exit(0)
+
+
+class _HungUp(Exception):
+    """The caller is gone."""
 
 
 def _serve(control: socket.socket, runner: child.Runner, level: str) -> None:
+    """One test after the other, until the caller closes the socket."""
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 65536, 8)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, 65536, 8)
+        except OSError:
+            return
         if not message:
-            os._exit(0)
+            return
         try:
             report = _one_test(json.loads(message), descriptors, control, runner, level)
         except OSError as error:
             report = {"failed": str(error)}
+        except _HungUp:
+            _kill_everything_else(level)
+            _empty_scratch(level)
+            return
         control.send(json.dumps(report).encode())
 
 
@@ -99,8 +120,7 @@ class _Watch:
             if any(descriptor == self._handle for descriptor, _ in events):
                 break
             if events:  # the caller hung up
-                os.kill(self._pid, signal.SIGKILL)
-                os._exit(0)
+                raise _HungUp
             look = min(look * 1.5, _LONGEST_LOOK_S)
             broken = self._broken_limit()
             if broken and not self._killed:
@@ -178,4 +198,3 @@ def _empty_scratch(level: str) -> bool:
     """Remove what the test left; False when something would not go, and then the caller throws this worker away."""
     folders = ["/tmp", "/dev/shm"] if level == "full" else ["."]
     return sum(map(empty_folder, folders)) == len(folders)  # each of them, also after one has failed
-

@@ -1,0 +1,54 @@
+# make demo | make demo-long | make test | make check — each works in a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo demo-long test check format lock clean
+
+demo: $(VENV)/ready
+	$(BIN)/critique-coder demo
+
+demo-long: $(VENV)/ready
+	$(BIN)/critique-coder demo --long
+
+test: $(VENV)/ready-to-test
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/ready-to-test
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+
+format: $(VENV)/ready-to-test
+	$(BIN)/ruff check --fix src tests benchmarks
+	$(BIN)/ruff format src tests benchmarks
+
+# The CPU build of torch first: the one that the plain index would choose brings gigabytes of CUDA to a laptop.
+# It is looked for where pip is set up to look, and then on PyTorch's own index.
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH := torch==2.13.0+cpu
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+
+$(VENV)/ready: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint requirements.lock "$(TORCH)" 2>/dev/null \
+	  || $(PIP) install --constraint requirements.lock "$(TORCH)" --extra-index-url $(TORCH_INDEX)
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/ready-to-test: $(VENV)/ready requirements-dev.lock
+	$(PIP) install --quiet --requirement requirements-dev.lock
+	touch $@
+
+# After a change of the dependencies in pyproject.toml: install it anew and write down what was chosen.
+lock:
+	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet "$(TORCH)" 2>/dev/null || $(PIP) install --quiet "$(TORCH)" --extra-index-url $(TORCH_INDEX)
+	$(PIP) install --quiet --editable ".[train]"
+	$(PIP) freeze --exclude-editable | sed "s/+cpu//" > requirements.lock
+	$(PIP) install --quiet --editable ".[train,dev]"
+	$(PIP) freeze --exclude-editable | sed "s/+cpu//" | grep -vxFf requirements.lock > requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,86 @@
+"""``critique-coder build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from critique_coder.cli.options import (
+    finish,
+    json_option,
+    judge_options,
+    overrides_argument,
+    print_config_option,
+    quiet_libraries,
+    unsafe_option,
+)
+
+
+@click.command("build", short_help="Make a data folder from a recipe.")
+@click.argument("recipe")
+@overrides_argument
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--problems", type=click.Path(), help="Problems in the project's format, instead of the recipe's sources.")
+@click.option("--model", help="Folder or hub id of the model that writes the candidate solutions.")
+@click.option("--endpoint", help="OpenAI-compatible server that writes them, such as http://localhost:8000/v1.")
+@print_config_option
+@unsafe_option
+@json_option
+def command(
+    recipe: str,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    problems: str | None,
+    model: str | None,
+    endpoint: str | None,
+    print_config: bool,
+    unsafe_no_isolation: bool,
+    as_json: bool,
+) -> None:
+    """Make a data folder: problems, candidate solutions, verdicts, critique data, training rows.
+
+    RECIPE is a TOML file or the name of a built-in one (demo, demo-long). KEY=VALUE changes a setting of it.
+    Stop it at any time: the same command goes on from what is there.
+
+    \b
+    Example:
+      critique-coder build demo mix.critique_share=0.5 --output runs/half
+      critique-coder build demo --problems mine.jsonl --output runs/mine
+    """
+    from critique_coder.data.recipe import BuildRecipe
+    from critique_coder.settings import find_recipe, load_settings, to_toml
+
+    extra = list(overrides)
+    if model is not None:
+        extra.append(f"candidates.model={model!r}")
+    if endpoint is not None:
+        extra.append(f"candidates.endpoint={endpoint!r}")
+    settings = load_settings(BuildRecipe, find_recipe(recipe, "data"), extra)
+    if problems is not None:
+        settings = settings.model_copy(update={"source": [_problems_source(problems)]})
+    if print_config:
+        click.echo(to_toml(settings), nl=False)
+        return
+    if output is None:
+        raise click.UsageError("Missing option '--output' / '-o'.")
+    if settings.candidates.path is None and settings.candidates.endpoint is None:
+        quiet_libraries()
+    from critique_coder.data.build import build
+
+    manifest = build(settings, output, judge_options(unsafe_no_isolation))
+    counts = manifest["counts"]
+    lines = [
+        f"problems   {counts['problems']['kept']} kept of {counts['problems']['read']}",
+        f"solutions  {counts['solutions']['total']}, {100 * (counts['solutions']['passed'] or 0):.1f} % pass all tests",
+        f"critiques  {counts['critiques']['total']}, of them {counts['critiques']['true']} of correct solutions",
+        f"rows       train {counts['rows']['train']}, held out {counts['rows']['heldout']}",
+        f"written to {output}",
+    ]
+    finish(lines, {"output": str(output), "counts": counts}, as_json)
+
+
+def _problems_source(path: str) -> object:
+    from critique_coder.data.recipe import SourceSettings
+
+    return SourceSettings(name="problems", path=path)

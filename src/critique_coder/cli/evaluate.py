@@ -1,0 +1,75 @@
+"""``critique-coder evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from critique_coder.cli.options import finish, json_option, judge_options, quiet_libraries, unsafe_option
+
+
+@click.command("evaluate", short_help="Measure a model on a data folder's held-out problems.")
+@click.argument("model", required=False)
+@click.option("--data", required=True, type=click.Path(), help="The data folder that `build` made.")
+@click.option("--endpoint", help="Ask this OpenAI-compatible server; MODEL is then its name there.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Solutions a problem.")
+@click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True, help="Of both.")
+@click.option("--max-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Longest answer.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Answers at once.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Everything random follows from this.")
+@unsafe_option
+@json_option
+def command(
+    model: str | None,
+    data: str,
+    endpoint: str | None,
+    output: Path,
+    samples: int,
+    temperature: float,
+    max_tokens: int,
+    batch_size: int,
+    seed: int,
+    unsafe_no_isolation: bool,
+    as_json: bool,
+) -> None:
+    """Measure MODEL (folder or hub id; nothing: the embedded one) on held-out problems and pairs.
+
+    Writes evaluation.json: pass@1, critique balanced accuracy, precision, recall and malformed rate, with intervals.
+
+    \b
+    Example:
+      critique-coder evaluate runs/first/model --data runs/data --output runs/first-again
+      critique-coder evaluate --endpoint http://localhost:8000/v1 --data runs/data --output runs/served
+    """
+    from critique_coder.data.built import BuiltData
+    from critique_coder.data.recipe import JudgeSettings
+    from critique_coder.storage import claim_folder, sha256_file
+
+    built = BuiltData.open(data)
+    if endpoint is None:
+        quiet_libraries()
+    from critique_coder.cli.pipeline import plan_of
+    from critique_coder.evaluation.heldout import evaluate, write_summary
+    from critique_coder.models import open_model
+    from critique_coder.training.recipe import EvaluationSettings
+
+    settings = EvaluationSettings(samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size)
+    described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
+    claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
+    measured = evaluate(
+        lambda: open_model(model, endpoint, batch_size),
+        built,
+        plan_of(settings, seed),
+        JudgeSettings(),
+        output / "evaluation",
+        "model",
+        judge_options(unsafe_no_isolation),
+    )
+    summary = write_summary(output / "evaluation.json", [measured], described)
+    lines = [
+        f"{name:<30}{value.value:7.3f}   ({value.low:.3f} to {value.high:.3f})"
+        for name, value in measured.estimates().items()
+    ]
+    finish([*lines, f"written to {output / 'evaluation.json'}"], summary["stages"][0], as_json)

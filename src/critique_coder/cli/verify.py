@@ -1,0 +1,88 @@
+"""``critique-coder verify``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_option, judge_options, unsafe_option
+
+
+@click.command("verify", short_help="Run solutions against their problems' tests.")
+@click.argument("solutions", type=click.Path())
+@click.option("--problems", required=True, help="The problems file (or folder), or the name of a source such as starter.")
+@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The verdicts file to write.")
+@click.option("--workers", type=click.IntRange(min=1), help="Programs run at the same time.  [default: one a core]")
+@click.option("--first-failure", is_flag=True, help="Stop a solution at its first failing test.")
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
+              help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
+@click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
+              help="MiB a test, where the problem says nothing.")  # fmt: skip
+@unsafe_option
+@json_option
+def command(
+    solutions: str,
+    problems: str,
+    output: Path,
+    workers: int | None,
+    first_failure: bool,
+    time_limit: float,
+    memory_limit: float,
+    unsafe_no_isolation: bool,
+    as_json: bool,
+) -> None:
+    """Run every solution in SOLUTIONS against the tests of its problem, in a sandbox, and write the verdicts.
+
+    Exits 0 when every solution has a verdict, 3 when some are unscored (the machinery failed), 2 on bad input.
+
+    \b
+    Example:
+      critique-coder verify solutions.jsonl --problems problems.jsonl --output verdicts.jsonl
+    """
+    from critique_coder.data.recipe import JudgeSettings
+    from critique_coder.data.sources import SOURCES, read_source
+    from critique_coder.data.verify import open_judge, verify_solutions
+    from critique_coder.prompts import extract_code
+    from critique_coder.records import BadInput, Outcome
+    from critique_coder.storage import read_solutions, sha256_file
+
+    name, path = (problems, None) if problems in SOURCES and problems != "problems" else ("problems", problems)
+    corpus = read_source(name, path)
+    known = {problem.id: problem for problem in corpus.problems}
+    answers = read_solutions(existing(solutions, "file"), extract_code)
+    for place, answer in enumerate(answers, 1):
+        if answer.problem_id not in known:
+            raise BadInput(f"{solutions}, row {place}, key 'problem_id': no problem {answer.problem_id!r} in {problems}")
+    inputs = {"solutions": sha256_file(solutions), "problems": [sha256_file(file) for file in corpus.files]}
+    limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
+    _claim_output(output, {**inputs, **limits})
+    settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
+    with open_judge(settings, judge_options(unsafe_no_isolation, first_failure)) as judge:
+        verdicts = verify_solutions(judge, known, answers, output)
+    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    lines = [f"{outcome.value:<15}{count}" for outcome, count in outcomes.most_common()]
+    slow = sorted(((sum(t.time_s for t in v.tests), v.solution_id) for v in verdicts), reverse=True)[:3]
+    lines += [f"slowest        {seconds:.2f} s  {solution}" for seconds, solution in slow]
+    lines.append(f"written to {output}")
+    summary = {"output": str(output), "solutions": len(verdicts), "outcomes": {o.value: c for o, c in outcomes.items()}}
+    finish(lines, summary, as_json)
+    if outcomes[Outcome.UNSCORED]:
+        raise click.exceptions.Exit(EXIT_UNSCORED)
+
+
+def _claim_output(output: Path, settings: dict[str, object]) -> None:
+    """Go on with an output that was begun for the same inputs; refuse one of other inputs."""
+    from critique_coder.records import BadInput
+    from critique_coder.storage import read_json, write_json
+
+    mark = output.with_name(f".{output.name}.inputs.json")
+    if output.is_dir():
+        raise BadInput(f"{output}: is a folder; name a file such as verdicts.jsonl")
+    if output.exists() and (not mark.exists() or read_json(mark) != settings):
+        raise BadInput(f"{output}: exists and belongs to other inputs or limits; delete it or choose another --output")
+    try:
+        write_json(mark, settings)
+    except OSError as error:
+        raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,281 @@
+"""A training run from a build folder: warm-up, then reinforcement learning, each stage resumable.
+
+The run folder holds the resolved recipe (``config.toml``), ``metrics.jsonl`` (one object a step), ``rollouts/``
+(Parquet, one file a step), ``checkpoints/`` and ``model/``. The same command goes on after a kill: finished stages are
+skipped, GRPO goes on from its newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from critique_coder.data.built import BuiltData
+from critique_coder.data.mix import RowKind
+from critique_coder.data.verify import JudgeOptions, TooManyUnscored, open_judge
+from critique_coder.models.embedded import resolve_source
+from critique_coder.progress import bar
+from critique_coder.records import BadInput, Json
+from critique_coder.settings import to_toml
+from critique_coder.storage import (
+    AppendLog,
+    claim_folder,
+    hash_fraction,
+    require_space,
+    sha256_file,
+    write_jsonl,
+    write_parquet,
+    write_text,
+)
+from critique_coder.training.recipe import TrainRecipe, WarmupSettings
+from critique_coder.training.rewards import Rewards, Scored
+
+AfterStage = Callable[[str, str], None]
+"""Called with a stage ("base", "warmup", "grpo") and where its model lies."""
+
+_MEGABYTES_NEEDED = 6000
+
+
+def train(
+    recipe: TrainRecipe,
+    data: BuiltData,
+    folder: Path,
+    after_stage: AfterStage,
+    options: JudgeOptions = JudgeOptions(),
+) -> str:
+    """Run the recipe; returns where the trained model lies. ``after_stage`` is called after each finished stage.
+
+    Raises BadInput, ModelError, IsolationError, TooManyUnscored.
+    """
+    _check(recipe, data)
+    require_space(folder, _MEGABYTES_NEEDED)
+    settings = {"recipe": recipe.model_dump(mode="json"), "data": sha256_file(data.folder / "manifest.json")}
+    claim_folder(folder, settings)
+    write_text(folder / "config.toml", to_toml(recipe, help_texts=False))
+    current = resolve_source(recipe.model)
+    after_stage("base", current)
+    if recipe.warmup.rows:
+        current = _warmup_stage(recipe, data, folder, current)
+        after_stage("warmup", current)
+    if recipe.grpo.steps:
+        current = _grpo_stage(recipe, data, folder, current, options)
+        after_stage("grpo", current)
+    return current
+
+
+def _check(recipe: TrainRecipe, data: BuiltData) -> None:
+    grpo = recipe.grpo
+    if grpo.prompts * grpo.group_size % grpo.micro_batch_size:
+        raise BadInput(
+            f"grpo.micro_batch_size: {grpo.micro_batch_size} must divide prompts x group_size = {grpo.prompts * grpo.group_size}"
+        )
+    if grpo.steps and not training_rows(recipe, data):
+        raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
+
+
+def training_rows(recipe: TrainRecipe, data: BuiltData) -> list[dict[str, Json]]:
+    """The rows GRPO uses, in the order in which it uses them (drawn by id; as often as the steps need)."""
+    wanted = {"hybrid": set(RowKind), "rl": {RowKind.SOLVE}, "crl": {RowKind.CRITIQUE}}[recipe.method]
+    low, high = recipe.grpo.keep_pass_rate
+    rates = data.mean_pass_rates
+    rows = [
+        row
+        for row in data.rows("train")
+        if row["kind"] in wanted
+        and (row["kind"] != RowKind.SOLVE or low <= rates.get(row["problem_id"], (low + high) / 2) <= high)
+    ]
+    ordered: list[dict[str, Json]] = []
+    epoch = 0
+    while rows and len(ordered) < recipe.grpo.steps * recipe.grpo.prompts:
+        ordered += _shuffled(rows, recipe.seed, epoch)
+        epoch += 1
+    return [
+        {
+            "row_id": row["id"],
+            "kind": row["kind"],
+            "problem_id": row["problem_id"],
+            "label": row["label"],
+            "prompt": row["prompt"],
+        }
+        for row in ordered
+    ]
+
+
+def _shuffled(rows: Sequence[dict[str, Json]], seed: int, epoch: int) -> list[dict[str, Json]]:
+    """A random order in which the two kinds are spread evenly, so that each step sees the mix."""
+    placed = []
+    for kind in RowKind:
+        own = sorted((r for r in rows if r["kind"] == kind), key=lambda r: hash_fraction(seed, epoch, r["id"]))
+        offset = hash_fraction(seed, epoch, kind)
+        placed += [((place + offset) / len(own), kind, row) for place, row in enumerate(own)]
+    return [row for _, _, row in sorted(placed, key=lambda entry: entry[:2])]
+
+
+def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str) -> str:
+    place = folder / "checkpoints" / "warmup"
+    if (place / "finished").exists():
+        return str(place)
+    rows = warmup_rows(data, recipe.warmup, recipe.seed)
+    model, tokenizer = _load(source, recipe.seed)
+    from critique_coder.training.warmup import train_warmup, warmup_steps
+
+    _drop_metrics(folder, "warmup", after=0)
+    with (
+        AppendLog(folder / "metrics.jsonl") as log,
+        bar("warm-up", warmup_steps(len(rows), recipe.warmup), "steps") as shown,
+        timed(folder, "warm-up"),
+    ):
+
+        def end_of_step(step: int, logs: dict[str, float]) -> None:
+            metrics = {"warmup/loss": logs["loss"], "warmup/token_accuracy": logs.get("mean_token_accuracy")}
+            log.append({"stage": "warmup", "step": step, "metrics": metrics})
+            shown.advance(1, f"loss {logs['loss']:.3f}")
+
+        train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step)
+    _save(model, tokenizer, place)
+    return str(place)
+
+
+def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
+    """Half True, half False, drawn by id; the smaller side is repeated when it does not reach. Prompt and completion."""
+    sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False)}
+    if not all(sides.values()):
+        raise BadInput(f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and of wrong solutions; set warmup.rows=0 to skip")
+    chosen = []
+    for label, side in sides.items():
+        side.sort(key=lambda row: hash_fraction(seed, "warmup", row["id"]))
+        chosen += [(place, label, side[place % len(side)]) for place in range(settings.rows // 2)]
+    chosen.sort(key=lambda entry: entry[:2])
+    return [{"prompt": row["prompt"], "completion": row["completion"]} for _, _, row in chosen]
+
+
+def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str, options: JudgeOptions) -> str:
+    place = folder / "model"
+    if (place / "finished").exists():
+        return str(place)
+    rows = training_rows(recipe, data)
+    with open_judge(recipe.judge, options) as judge:
+        rewards = Rewards(data.problems, judge, recipe.grpo.critique_weight)
+        model, tokenizer = _load(source, recipe.seed)
+        from critique_coder.training.engine_trl import Rollouts, newest_checkpoint, train_grpo
+
+        work = folder / "checkpoints" / "grpo"
+        checkpoint = newest_checkpoint(work)
+        begun = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+        _drop_metrics(folder, "grpo", after=begun)
+        clock = {"then": time.monotonic(), "tokens": 0.0}
+        judged = {"all": 0, "unscored": 0}
+        with (
+            AppendLog(folder / "metrics.jsonl") as log,
+            bar("GRPO", recipe.grpo.steps, "steps") as shown,
+            timed(folder, "GRPO"),
+        ):
+            shown.advance(begun)
+
+            def end_of_step(step: int, logs: dict[str, float], rollouts: Rollouts) -> None:
+                now, scored = time.monotonic(), rewards.take_scored()
+                rate = (rollouts.tokens - clock["tokens"]) / max(now - clock["then"], 1e-9)
+                clock.update(then=now, tokens=rollouts.tokens)
+                metrics = grpo_metrics(logs) | {"time/tokens_per_s": round(rate, 1)}
+                log.append({"stage": "grpo", "step": step, "metrics": metrics})
+                _write_rollouts(folder, step, scored)
+                _stop_when_unscored(scored, judged, recipe)
+                shown.advance(1, _note(metrics))
+
+            train_grpo(model, tokenizer, rows, rewards, recipe.grpo, recipe.seed, work, end_of_step)
+    _save(model, tokenizer, place)
+    return str(place)
+
+
+_RENAMED = {
+    "reward": "reward/all",
+    "reward_std": "reward/std",
+    "frac_reward_zero_std": "reward/groups_without_signal",
+    "loss": "train/loss",
+    "grad_norm": "train/grad_norm",
+    "learning_rate": "train/learning_rate",
+    "entropy": "train/entropy",
+    "step_time": "time/step_s",
+    "completions/mean_length": "rollout/mean_tokens",
+    "completions/clipped_ratio": "rollout/truncated",
+    "clip_ratio/region_mean": "train/clipped_ratio",
+}
+_OURS = ("reward/", "solve/", "critique/", "judge/")
+
+
+def grpo_metrics(logs: dict[str, float]) -> dict[str, float]:
+    """TRL's log of a step under names of the form ``area/name``, without what nobody reads."""
+    kept = {_RENAMED[name]: value for name, value in logs.items() if name in _RENAMED}
+    kept |= {name: value for name, value in logs.items() if name.startswith(_OURS)}
+    return {name: value for name, value in kept.items() if isinstance(value, int | float) and value == value}
+
+
+def _note(metrics: dict[str, float]) -> str:
+    shown = (("solve", "reward/solve"), ("critique", "reward/critique"))
+    parts = [f"{name} {metrics[key]:.2f}" for name, key in shown if key in metrics]
+    return " ".join([*parts, f"{metrics['time/tokens_per_s']:.0f} tokens/s"])
+
+
+def _write_rollouts(folder: Path, step: int, scored: list[Scored]) -> None:
+    import pyarrow as pa
+
+    text, number = pa.string(), pa.float64()
+    columns = [("step", pa.int64()), ("row_id", text), ("kind", text), ("problem_id", text), ("completion", text)]
+    schema = pa.schema([*columns, ("reward", number), ("finding", text), ("detail", text)])
+    rows = [{"step": step, **asdict(rollout)} for rollout in scored]
+    write_parquet(folder / "rollouts" / f"step-{step:05d}.parquet", rows, schema)
+
+
+def _stop_when_unscored(scored: list[Scored], judged: dict[str, int], recipe: TrainRecipe) -> None:
+    """Failures of the judge are masked, but a run in which they pile up is not worth its time."""
+    solves = [rollout for rollout in scored if rollout.kind == RowKind.SOLVE]
+    judged["all"] += len(solves)
+    judged["unscored"] += sum(rollout.reward is None for rollout in solves)
+    if judged["unscored"] > max(8, recipe.judge.max_unscored * judged["all"]):
+        raise TooManyUnscored(
+            f"the judge could not score {judged['unscored']} of {judged['all']} rollouts; see `critique-coder doctor`"
+        )
+
+
+def _load(source: str, seed: int) -> tuple[Any, Any]:
+    import torch
+
+    from critique_coder.models.local import load_pretrained
+
+    torch.manual_seed(seed)
+    return load_pretrained(source, torch.float32)
+
+
+def _save(model: Any, tokenizer: Any, place: Path) -> None:
+    """Save as bfloat16, what transformers loads; the mark ``finished`` comes last."""
+    import torch
+
+    model.to(torch.bfloat16).save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    (place / "finished").touch()
+
+
+def _drop_metrics(folder: Path, stage: str, after: int) -> None:
+    """Forget the metrics of steps that will be done again."""
+    path = folder / "metrics.jsonl"
+    if path.exists():
+        with AppendLog(path) as log:
+            rows = log.done
+        write_jsonl(path, (row for row in rows if row["stage"] != stage or row["step"] <= after))
+
+
+@contextmanager
+def timed(folder: Path, name: str) -> Iterator[None]:
+    """Write down in ``timing.jsonl`` how many seconds the block took."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        with open(folder / "timing.jsonl", "a", encoding="utf-8") as out:
+            out.write(json.dumps({"what": name, "seconds": round(time.monotonic() - begun, 1)}) + "\n")
