@@ -20,10 +20,23 @@ STAGES = ("base", "warmup", "grpo")
 SKILL = {"base": (0.18, 0.02, 0.5), "warmup": (0.19, 0.97, 0.53), "grpo": (0.27, 0.995, 0.66)}
 """Of each stage: how often a solution passes, a critique is well formed, a well-formed one is right."""
 COUNTS = {
-    "problems": {"read": 410, "kept": 388, "lost": {"reference_fails": 14, "tests_too_long": 8}, "tests_read": 4213, "tests_kept": 3907},
+    "problems": {
+        "read": 410,
+        "kept": 388,
+        "lost": {"reference_fails": 14, "tests_too_long": 8},
+        "tests_read": 4213,
+        "tests_kept": 3907,
+    },
     "solutions": {
         "total": 1552,
-        "outcomes": {"compile_error": 101, "no_code": 44, "passed": 402, "runtime_error": 268, "time_limit": 12, "wrong_answer": 725},
+        "outcomes": {
+            "compile_error": 101,
+            "no_code": 44,
+            "passed": 402,
+            "runtime_error": 268,
+            "time_limit": 12,
+            "wrong_answer": 725,
+        },
         "mean_pass_rate": 0.361275,
         "passed": 0.259021,
     },
@@ -44,8 +57,9 @@ def make_build(folder: Path, problems: int = 84) -> Path:
     """A build folder: what a comparison of runs reads of it."""
     message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
     schema = pa.schema([("id", pa.string()), ("problem_id", pa.string()), ("label", pa.bool_()), ("prompt", message)])
+    asked = [{"role": "user", "content": "?"}]
     rows = [
-        {"id": f"critique/{name}#{place}", "problem_id": name, "label": place == 0, "prompt": [{"role": "user", "content": "?"}]}
+        {"id": f"critique/{name}#{place}", "problem_id": name, "label": place == 0, "prompt": asked}
         for name in _names(problems)
         for place in range(2)
     ]
@@ -93,12 +107,14 @@ def _measure(folder: Path, stage: str, seed: int, skill: tuple[float, float, flo
         level = min(1.0, max(0.0, drawn.betavariate(passes, 1 - passes)))
         for place in range(4):
             rate = 1.0 if drawn.random() < level else round(drawn.choice((0.0, 0.0, 1 / 3, 2 / 3)), 6)
-            outcome = "passed" if rate == 1.0 else drawn.choice(("wrong_answer", "wrong_answer", "runtime_error", "compile_error", "no_code"))
-            verdicts.append({"solution_id": f"{name}#{place}", "problem_id": name, "outcome": outcome, "pass_rate": rate})
+            outcome = "passed" if rate == 1.0 else drawn.choice(_FAILURES)
+            row = {"solution_id": f"{name}#{place}", "problem_id": name, "outcome": outcome, "pass_rate": rate}
+            verdicts.append(row)
         for place in range(2):
             judgement = _judgement(drawn, place == 0, formed, right)
             judged.append(Judged(name, place == 0, judgement))
-            critiques.append({"row_id": f"critique/{name}#{place}", "completion": "It is fine.", "judgement": judgement.value})
+            said = judgement.value
+            critiques.append({"row_id": f"critique/{name}#{place}", "completion": "It is fine.", "judgement": said})
     place_of = folder / "evaluation" / stage
     write_jsonl(place_of / "verdicts.jsonl", verdicts)
     write_jsonl(place_of / "critiques.jsonl", critiques)
@@ -110,6 +126,9 @@ def _measure(folder: Path, stage: str, seed: int, skill: tuple[float, float, flo
     }
     rates = [(str(row["problem_id"]), float(str(row["pass_rate"]))) for row in verdicts]
     return Measured(stage, solve_counts(rates), critique_counts(judged), details)
+
+
+_FAILURES = ("wrong_answer", "wrong_answer", "runtime_error", "compile_error", "no_code")
 
 
 def _judgement(drawn: random.Random, label: bool, formed: float, right: float) -> Judgement:
@@ -218,7 +237,7 @@ def _solve(stage: str, name: str, code: str | None, passed: Sequence[bool], comp
         "kind": "solve",
         "stage": stage,
         "problem_id": name,
-        "statement": "Write a function roman_to_int that turns a Roman number into an integer.\nThe number is between I and MMMCMXCIX.",
+        "statement": "Write a function roman_to_int that turns a Roman number into an integer.\nIt is at most MMM.",
         "solution": code,
         "completion": completion or f"Here is the function:\n\n```python\n{code}```",
         "tests": tests,
@@ -229,6 +248,7 @@ def _solve(stage: str, name: str, code: str | None, passed: Sequence[bool], comp
 
 
 def _critique(stage: str, name: str, label: bool, judgement: str, completion: str) -> dict[str, Any]:
+    found = {"outcome": "passed", "message": None} if label else {"outcome": "wrong_answer", "message": "got 1"}
     agrees = judgement == ("correct" if label else "incorrect")
     return {
         "kind": "critique",
@@ -237,7 +257,7 @@ def _critique(stage: str, name: str, label: bool, judgement: str, completion: st
         "statement": "Write a function count_even that says how many even numbers a list holds.",
         "solution": _EVENS.replace("% 2", "% 2 == 0") if label else _EVENS,
         "completion": completion,
-        "tests": [{"test": "count_even([1, 2, 4]) == 2", "outcome": "passed" if label else "wrong_answer", "message": None if label else "expected 2, got 1"}],
+        "tests": [{"test": "count_even([1, 2, 4]) == 2", **found}],
         "label": label,
         "judgement": judgement,
         "reward": float(agrees),
@@ -248,7 +268,9 @@ EXAMPLES: list[dict[str, Any]] = [
     _solve("grpo", "mbpp/614", _ROMAN, [True, True, True]),
     _solve("grpo", "mbpp/655", _ROMAN.replace("-1 if", "1 if"), [True, False, False]),
     _solve("base", "mbpp/702", None, [], "To turn a Roman number into an integer, we first think about"),
-    _critique("grpo", "mbpp/633", False, "incorrect", "`count_even([1, 2, 4])` should return 2, but it gives 1.\n\\conclusion{F}"),
+    _critique(
+        "grpo", "mbpp/633", False, "incorrect", "`count_even([1, 2, 4])` should be 2, but it is 1.\n\\conclusion{F}"
+    ),
     _critique("grpo", "mbpp/640", True, "incorrect", "For an empty list it fails.\n\\conclusion{F}"),
     _critique("base", "mbpp/633", True, "malformed", "The code looks good to me, well done!"),
 ]

@@ -12,6 +12,7 @@ from critique_coder.data.verify import JudgeOptions
 from critique_coder.evaluation.examples import examples
 from critique_coder.evaluation.heldout import Measured, Plan, evaluate, write_summary
 from critique_coder.models import Sampling, open_model
+from critique_coder.models.embedded import NAME as EMBEDDED
 from critique_coder.records import Json
 from critique_coder.report import write_report
 from critique_coder.storage import read_json, write_json
@@ -50,6 +51,7 @@ def train_and_report(recipe: TrainRecipe, data: BuiltData, run: Path, request: R
                     run / "evaluation",
                     stage,
                     request.options,
+                    (recipe.model or EMBEDDED) if stage == "base" else None,
                 )
             )
         write_summary(run / "evaluation.json", measured, recipe.evaluation.model_dump(mode="json"))
@@ -69,8 +71,8 @@ def _manifest(
         "command": request.command,
         "recipe_name": request.recipe_name,
         "recipe": recipe.model_dump(mode="json"),
-        "model": {"source": recipe.model or "SmolLM2-135M-Instruct (embedded)", "result": source},
-        "data": {"folder": str(data.folder), "manifest": data.manifest},
+        "model": {"source": recipe.model or f"{EMBEDDED} (embedded)", "result": source},
+        "data": {"folder": str(data.folder.resolve()), "manifest": data.manifest},
         "machine": machine(),
         "versions": versions(),
         "seconds": round(max(seconds, earlier), 1),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from critique_coder import __version__
 from critique_coder.data.audit import audit, audit_solutions
-from critique_coder.data.candidates import SamplingPlan, sample_solutions
+from critique_coder.data.candidates import plan_of_candidates, sample_solutions
 from critique_coder.data.filter import Loss, filter_problems
 from critique_coder.data.label import balance, critique_rows
 from critique_coder.data.mix import (
@@ -32,7 +32,8 @@ from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.data.synthesis import Synthesised, synthesise
 from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
-from critique_coder.models import Sampling, TextModel, open_model
+from critique_coder.models import TextModel, open_model
+from critique_coder.models.embedded import NAME as EMBEDDED
 from critique_coder.prompts import extract_code, load_template
 from critique_coder.records import BadInput, CritiqueRow, Json, Outcome, Problem, Solution, Verdict
 from critique_coder.storage import (
@@ -146,13 +147,21 @@ def _candidates(work: Build, problems: list[Problem], templates: Templates) -> l
             raise BadInput(f"{settings.path}, key 'problem_id': no solution is for a problem of this build")
         write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
         return solutions
-    sampling = Sampling(settings.temperature, settings.top_p, settings.top_k, settings.max_tokens, work.recipe.seed)
-    plan = SamplingPlan(settings.n, sampling, settings.batch_size)
+    model: list[TextModel] = []
 
     def opened() -> TextModel:
-        return open_model(settings.model, settings.endpoint, settings.batch_size)
+        if not model:
+            model.append(open_model(settings.model, settings.endpoint, settings.batch_size))
+        return model[0]
 
-    return sample_solutions(opened, problems, plan, templates.solve, work.file("solutions.jsonl"))
+    solutions = []
+    for split, n in ((Split.TRAIN, settings.n), (Split.HELDOUT, settings.heldout_n)):
+        own = [problem for problem in problems if split_of(problem, work.recipe.mix.heldout_share) is split]
+        plan = plan_of_candidates(settings.model_dump(), n, work.recipe.seed)
+        part = work.file(f"candidates/{split.value}.jsonl")
+        solutions += sample_solutions(opened, own, plan, templates.solve, part, f"candidates ({split.value})")
+    write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
+    return solutions
 
 
 def _judge_candidates(work: Build, problems: list[Problem], solutions: list[Solution]) -> dict[str, Verdict]:
@@ -257,6 +266,7 @@ def _write_manifest(work: Build, inputs: dict[str, str], templates: Templates) -
         "kind": "build",
         "inputs": inputs,
         "settings": work.recipe.model_dump(mode="json"),
+        "candidate_model": work.recipe.candidates.model or EMBEDDED,
         "templates": {t.name: t.sha256 for t in (templates.solve, templates.critique)},
         "counts": work.counts,
         "outputs": {name: sha256_file(work.file(name)) for name in (*outputs, "rows/train.parquet", "rows/heldout.parquet")},

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from critique_coder.models import Completion, Sampling, TextModel
 from critique_coder.progress import Bar, bar
 from critique_coder.prompts import Template, extract_code, solve_prompt
-from critique_coder.records import Problem, Solution
+from critique_coder.records import Json, Problem, Solution
 from critique_coder.storage import AppendLog, write_jsonl
 
 
@@ -22,6 +22,12 @@ class SamplingPlan:
     n: int
     sampling: Sampling
     batch_size: int
+
+
+def plan_of_candidates(settings: Mapping[str, Json], n: int, seed: int) -> SamplingPlan:
+    """The plan that a recipe's ``[candidates]`` (as a mapping) stands for."""
+    sampling = Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["max_tokens"], seed)
+    return SamplingPlan(n, sampling, settings["batch_size"])
 
 
 def sample_solutions(

@@ -39,7 +39,9 @@ class CandidateSettings(Settings):
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server to ask instead of loading the model here."""
     n: int = Field(4, ge=1)
-    """Solutions a problem."""
+    """Solutions a training problem."""
+    heldout_n: int = Field(4, ge=1)
+    """Solutions a held-out problem."""
     temperature: float = Field(0.6, ge=0)
     """Sampling temperature; 0 is greedy."""
     top_p: float = Field(0.95, gt=0, le=1)

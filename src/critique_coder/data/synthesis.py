@@ -48,8 +48,9 @@ def synthesise(
 
 def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> str | None:
     """A sentence about one test that shows what the label says, drawn by the row's id, and the verdict line."""
-    if verdict.outcome is Outcome.COMPILE_ERROR:
-        return f"The code does not compile: {verdict.tests[0].message}.\n\\conclusion{{F}}"
+    broken = _broken(verdict)
+    if broken is not None:
+        return f"Wrong: {broken}.\n\\conclusion{{F}}"
     telling = [
         (test, result)
         for test, result in zip(problem.tests, verdict.tests, strict=False)
@@ -60,8 +61,18 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
         return None
     asked, result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]
     if row.label:
-        return f"{asked}, and it does.\n\\conclusion{{T}}"
-    return f"{asked}, but {_found(result)}.\n\\conclusion{{F}}"
+        return f"Right: {asked}, and it does.\n\\conclusion{{T}}"
+    return f"Wrong: {asked}, but {_found(result)}.\n\\conclusion{{F}}"
+
+
+def _broken(verdict: Verdict) -> str | None:
+    """What is wrong with a program that cannot work on any input; None when it can."""
+    messages = {test.message or "" for test in verdict.tests}
+    if verdict.outcome is Outcome.COMPILE_ERROR:
+        return "the code does not compile"
+    if verdict.passed == 0 and len(messages) == 1 and "does not define" in (only := messages.pop()):
+        return only
+    return None
 
 
 def _asked(test: TestCase, problem: Problem) -> str | None:

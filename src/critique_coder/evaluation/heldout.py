@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from critique_coder.data.built import BuiltData
-from critique_coder.data.candidates import Meter, SamplingPlan, sample_solutions
+from critique_coder.data.candidates import Meter, SamplingPlan, plan_of_candidates, sample_solutions
 from critique_coder.data.recipe import JudgeSettings
 from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
 from critique_coder.evaluation.metrics import (
@@ -28,7 +28,7 @@ from critique_coder.models import Completion, Sampling, TextModel
 from critique_coder.progress import bar
 from critique_coder.prompts import Template, load_template, parse_judgement
 from critique_coder.records import BadInput, Json, Judgement, Problem
-from critique_coder.storage import AppendLog, hash_fraction, read_rows, write_json
+from critique_coder.storage import AppendLog, hash_fraction, read_rows, write_json, write_jsonl
 
 OpenModel = Callable[[], TextModel]
 
@@ -72,8 +72,13 @@ def evaluate(
     folder: Path,
     stage: str,
     options: JudgeOptions = JudgeOptions(),
+    source: str | None = None,
 ) -> Measured:
-    """Measure a model on the build's held-out rows; answers and verdicts go to ``folder/stage``, resumable."""
+    """Measure a model on the build's held-out rows; answers and verdicts go to ``folder/stage``, resumable.
+
+    ``source`` names the model: when the build sampled from the same one, with the same settings and seed, the
+    solutions that it has for the held-out problems are the ones that would be sampled, and are taken over.
+    """
     rows = data.rows("heldout")
     problems = [data.problems[row["problem_id"]] for row in rows if row["kind"] == "solve"]
     if not problems:
@@ -83,6 +88,8 @@ def evaluate(
     lazy = _Once(open_model)
     samples = SamplingPlan(plan.samples, plan.sampling, plan.batch_size)
     template = _solve_template(data)
+    if source is not None:
+        _take_over(data, problems, samples, source, place / "solutions.jsonl")
     solutions = sample_solutions(lazy, problems, samples, template, place / "solutions.jsonl", f"{stage}: solutions")
     with open_judge(judge, options) as running:
         verdicts = verify_solutions(running, data.problems, solutions, place / "verdicts.jsonl", f"{stage}: verdicts")
@@ -100,6 +107,17 @@ def evaluate(
         "tokens_per_solution": sum(int(s.metadata.get("tokens", 0)) for s in solutions) / max(1, len(solutions)),
     }
     return Measured(stage, solve_counts((v.problem_id, v.pass_rate) for v in verdicts), critique_counts(judged), details)
+
+
+def _take_over(data: BuiltData, problems: list[Problem], plan: SamplingPlan, source: str, output: Path) -> None:
+    settings, seed = data.manifest["settings"]["candidates"], data.manifest["settings"]["seed"]
+    sampled = plan_of_candidates(settings, settings["heldout_n"], seed)
+    same_model = settings["endpoint"] is None and settings["path"] is None and data.manifest["candidate_model"] == source
+    if output.exists() or not same_model or sampled != plan:
+        return
+    wanted = {problem.id for problem in problems}
+    rows = [row for _, row in read_rows(data.folder / "solutions.jsonl") if row["problem_id"] in wanted]
+    write_jsonl(output, rows)
 
 
 class _Once:
@@ -147,15 +165,18 @@ def _critiques(opened: OpenModel, pairs: list[dict[str, Json]], plan: Plan, outp
                     answers = model.sample([row["prompt"] for row in chunk], 1, sampling, meter.show_on(shown))
                     for row, (answer,) in zip(chunk, answers, strict=True):
                         log.append(_answer_row(row, answer))
-    labels = {pair["id"]: pair for pair in pairs}
-    return [
-        Judged(labels[row["row_id"]]["problem_id"], labels[row["row_id"]]["label"], Judgement(row["judgement"]))
-        for _, row in read_rows(output)
-    ] if pairs else []
+    rows = [row for _, row in read_rows(output)] if pairs else []
+    return [Judged(row["problem_id"], row["label"], Judgement(row["judgement"])) for row in rows]
 
 
 def _answer_row(row: dict[str, Json], answer: Completion) -> dict[str, Json]:
-    return {"row_id": row["id"], "completion": answer.text, "judgement": parse_judgement(answer.text).value}
+    return {
+        "row_id": row["id"],
+        "completion": answer.text,
+        "judgement": parse_judgement(answer.text).value,
+        "problem_id": row["problem_id"],
+        "label": row["label"],
+    }
 
 
 def summary(stages: list[Measured], settings: dict[str, Json]) -> dict[str, Json]:

@@ -36,7 +36,8 @@ def against(first: Run, run: Run) -> Against:
     if first.asked != run.asked:
         result.notes.append("measured with different evaluation settings")
     if first.final.name != run.final.name:
-        result.notes.append(f"compared at different stages: {stage_title(first.final.name)} and {stage_title(run.final.name)}")
+        old, new = stage_title(first.final.name), stage_title(run.final.name)
+        result.notes.append(f"compared at different stages: {old} and {new}")
     _compare_solutions(first, run, result)
     _compare_critiques(first, run, result)
     return result
@@ -82,8 +83,8 @@ def _compare_critiques(first: Run, run: Run, result: Against) -> None:
         return
     if len(shared) < max(len(old), len(new)):
         result.notes.append(f"critiques compared on the {len(shared)} pairs that both judged")
-    sides = (critique_counts(side[name] for name in shared) for side in (old, new))
-    result.metrics |= differences(*sides, critique_metrics)
+    before, after = (critique_counts(side[name] for name in shared) for side in (old, new))
+    result.metrics |= differences(before, after, critique_metrics)
 
 
 class _NoLabels(Exception):
@@ -111,7 +112,7 @@ def _judged(run: Run, sources: tuple[Run, ...]) -> dict[str, Judged]:
 
 def _judgement(row: Mapping[str, Json], where: str) -> Judgement:
     try:
-        return Judgement(row.get("judgement"))
+        return Judgement(str(row.get("judgement")))
     except ValueError:
         known = ", ".join(judgement.value for judgement in Judgement)
         raise BadInput(f"{where}, key 'judgement': {row.get('judgement')!r} is not one of: {known}") from None

@@ -22,6 +22,7 @@ DASHES = 4
 _WIDTH = 320
 _SMOOTH_FROM = 8
 _HIT_RADIUS = 5
+_MOST_HITS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def ticks(low: float, high: float, most: int = 5) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(unit * power for unit in (1, 2, 2.5, 5, 10) if unit * power >= rough * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
+    return [float(f"{place * step:.12g}") for place in range(first, last + 1)]
 
 
 def smooth_window(points: int) -> int:
@@ -94,7 +95,7 @@ def smoothed(curve: Curve) -> Curve:
 
 
 def line_chart(title: str, lines: Sequence[Line]) -> Markup:
-    """Curves over steps: thin what was logged, thick the moving average; zero is on the axis unless values are below it."""
+    """Curves over steps, thin what was logged and thick the moving average; zero is always on the axis."""
     numbers = [number for line in lines for _, number in line.points]
     steps = [step for line in lines for step, _ in line.points]
     marks = ticks(min(0.0, *numbers), max(0.0, *numbers))
@@ -108,7 +109,10 @@ def line_chart(title: str, lines: Sequence[Line]) -> Markup:
 
 def key(colour: int, dash: int) -> Markup:
     """A short stretch of a curve, for the legend."""
-    stretch = Markup('<svg class="stretch" viewBox="0 0 28 8" aria-hidden="true"><polyline class="thick d{} c{}" points="1,4 27,4"/></svg>')
+    stretch = Markup(
+        '<svg class="stretch" viewBox="0 0 28 8" aria-hidden="true">'
+        '<polyline class="thick d{} c{}" points="1,4 27,4"/></svg>'
+    )
     return stretch.format(dash, colour)
 
 
@@ -122,7 +126,9 @@ def _plain(number: float) -> str:
 
 
 def _grid(marks: Sequence[float], y: _Scale, left: float, right: float) -> Markup:
-    row = Markup('<line class="grid" x1="{l}" x2="{r}" y1="{y}" y2="{y}"/><text x="{t}" y="{b}" text-anchor="end">{v}</text>')
+    row = Markup(
+        '<line class="grid" x1="{l}" x2="{r}" y1="{y}" y2="{y}"/><text x="{t}" y="{b}" text-anchor="end">{v}</text>'
+    )
     return Markup("").join(row.format(l=left, r=right, y=y(m), t=left - 5, b=y(m) + 3.5, v=_plain(m)) for m in marks)
 
 
@@ -145,7 +151,8 @@ def _curve(line: Line, x: _Scale, y: _Scale, alone: bool) -> Markup:
         parts.append(path.format("thin" if alone else "thin faint", line.colour, _places(line.points, x, y)))
     parts.append(path.format(f"thick d{line.dash}", line.colour, _places(smoothed(line.points), x, y)))
     if alone:
-        parts += [_hover(step, number, x, y) for step, number in line.points]
+        every = max(1, len(line.points) // _MOST_HITS)
+        parts += [_hover(step, number, x, y) for step, number in line.points[::every]]
     return Markup("").join(parts)
 
 
@@ -170,7 +177,10 @@ def interval_panel(title: str, dots: Sequence[Dot], reference: float | None = No
     bottom = 20 + 38 * len(dots)
     parts = [_value_axis(marks, x, bottom)]
     if reference is not None:
-        line = Markup('<line class="reference" x1="{0}" x2="{0}" y1="14" y2="{1}"/><text x="{0}" y="9" text-anchor="middle">{2}</text>')
+        line = Markup(
+            '<line class="reference" x1="{0}" x2="{0}" y1="14" y2="{1}"/>'
+            '<text x="{0}" y="9" text-anchor="middle">{2}</text>'
+        )
         parts.append(line.format(x(reference), bottom, reference_name))
     parts += [_dot_row(dot, 20 + 38 * place, x) for place, dot in enumerate(dots)]
     said = "; ".join(f"{dot.name} {value(dot.estimate.value)} ({interval(dot.estimate)})" for dot in dots)
@@ -183,12 +193,17 @@ def _span(estimate: Estimate) -> tuple[float, ...]:
 
 
 def _value_axis(marks: Sequence[float], x: _Scale, bottom: float) -> Markup:
-    mark = Markup('<line class="grid" x1="{0}" x2="{0}" y1="14" y2="{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>')
+    mark = Markup(
+        '<line class="grid" x1="{0}" x2="{0}" y1="14" y2="{1}"/><text x="{0}" y="{2}" text-anchor="middle">{3}</text>'
+    )
     return Markup("").join(mark.format(x(number), bottom, bottom + 14, _plain(number)) for number in marks)
 
 
 def _dot_row(dot: Dot, top: float, x: _Scale) -> Markup:
-    name = Markup('<text class="name halo" x="14" y="{0}">{1}</text><text class="name halo" x="306" y="{0}" text-anchor="end">{2}</text>')
+    name = Markup(
+        '<text class="name halo" x="14" y="{0}">{1}</text>'
+        '<text class="name halo" x="306" y="{0}" text-anchor="end">{2}</text>'
+    )
     parts = [name.format(top + 13, dot.name, value(dot.estimate.value))]
     if not math.isnan(dot.estimate.low):
         bar = Markup('<line class="interval c{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>')
@@ -223,6 +238,8 @@ def share_bar(amount: float, total: float, colour: int = 2) -> Markup:
 
 
 def _svg(title: str, said: str, height: float, content: Markup, width: int = _WIDTH, kind: str = "chart") -> Markup:
-    head = Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}. {}"{}><title>{}</title><desc>{}</desc>')
+    head = Markup(
+        '<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}. {}"{}><title>{}</title><desc>{}</desc>'
+    )
     stretched = Markup(' preserveAspectRatio="none"') if kind == "bar" else ""
     return head.format(kind, width, height, title, said, stretched, title, said) + content + Markup("</svg>")

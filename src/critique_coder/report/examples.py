@@ -66,15 +66,19 @@ def read_examples(folder: Path) -> tuple[Example, ...]:
 
 def _example(value: Json, where: str) -> Example:
     row = shapes.mapping(value, where)
-    texts = {key: shapes.text(row.get(key), f"{where}, key {key!r}") for key in ("kind", "stage", "problem_id", "completion")}
-    if texts["kind"] not in KINDS:
-        raise BadInput(f"{where}, key 'kind': {texts['kind']!r} is not one of: {', '.join(KINDS)}")
+    keys = ("kind", "stage", "problem_id", "completion")
+    kind, stage, problem_id, completion = (shapes.text(row.get(key), f"{where}, key {key!r}") for key in keys)
+    if kind not in KINDS:
+        raise BadInput(f"{where}, key 'kind': {kind!r} is not one of: {', '.join(KINDS)}")
     label = row.get("label")
     if label not in (True, False, None):
         raise BadInput(f"{where}, key 'label': must be true, false or null")
     tests = shapes.items(row.get("tests") or [], f"{where}, key 'tests'")
     return Example(
-        **texts,
+        kind=kind,
+        stage=stage,
+        problem_id=problem_id,
+        completion=completion,
         statement=shapes.text_or_none(row.get("statement"), f"{where}, key 'statement'") or "",
         solution=shapes.text_or_none(row.get("solution"), f"{where}, key 'solution'"),
         tests=tuple(_test(test, f"{where}, test {number}") for number, test in enumerate(tests, 1)),
@@ -97,11 +101,17 @@ def _from_rollouts(folder: Path) -> tuple[Example, ...]:
 
 
 def _rollout(row: dict[str, Json], where: str) -> Example:
-    texts = {key: shapes.text(row.get(key), f"{where}, key {key!r}") for key in ("kind", "problem_id", "completion", "finding")}
-    reward = shapes.number(row.get("reward"), f"{where}, key 'reward'")
-    judgement = texts["finding"] if texts["kind"] == "critique" else None
-    stage = f"training step {row.get('step')}"
-    return Example(**texts, stage=stage, judgement=judgement, reward=reward)
+    keys = ("kind", "problem_id", "completion", "finding")
+    kind, problem_id, completion, finding = (shapes.text(row.get(key), f"{where}, key {key!r}") for key in keys)
+    return Example(
+        kind=kind,
+        stage=f"training step {row.get('step')}",
+        problem_id=problem_id,
+        completion=completion,
+        judgement=finding if kind == "critique" else None,
+        reward=shapes.number(row.get("reward"), f"{where}, key 'reward'"),
+        finding=finding,
+    )
 
 
 def _varied(rows: Sequence[Example]) -> list[Example]:

@@ -40,7 +40,9 @@ CURVES = (
 )
 _STAGE_COLOURS = {"base": 0, "warmup": 1, "grpo": 2}
 _LONGEST = 12_000
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def write_report(runs: Sequence[Path], output: Path, command: str | None = None) -> Path:
@@ -68,19 +70,23 @@ def render(runs: Sequence[Run], command: str | None = None) -> str:
     script = _file("page.js")
     named = zip(runs, names, strict=True)
     shown = [_RunView(run, name, f"run-{place}", _run_panels(run)) for place, (run, name) in enumerate(named, 1)]
-    page = _environment().get_template("page.html.jinja").render(
-        runs=shown,
-        comparison=_comparison(runs, names) if len(runs) > 1 else None,
-        command=command,
-        style=Markup(_file("page.css")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    page = (
+        _environment()
+        .get_template("page.html.jinja")
+        .render(
+            runs=shown,
+            comparison=_comparison(runs, names) if len(runs) > 1 else None,
+            command=command,
+            style=Markup(_file("page.css")),
+            script=Markup(script),
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        )
     )
     return visible(page)
 
 
 def visible(text: str) -> str:
-    """Control characters (terminal codes, text direction, lone surrogates) as signs that can be seen and copied safely."""
+    """Control characters (terminal codes, text direction, lone surrogates) as signs that do nothing."""
     return _CONTROLS.sub(_sign, text.replace("\r\n", "\n"))
 
 
@@ -194,7 +200,7 @@ def _comparison(runs: Sequence[Run], names: Sequence[str]) -> _ComparisonView:
         for metric in tables.MAIN
     }
     return _ComparisonView(
-        tables.MetricTable(tuple(names), (), rows),
+        tables.MetricTable(tuple(names), (), rows, inside=True),
         [(name, found, words.change_claims(found.metrics)) for name, found in zip(names[1:], compared, strict=True)],
         [(name, charts.key(*mark)) for name, mark in zip(names, marks, strict=True)],
         tables.recipe_differences(runs),

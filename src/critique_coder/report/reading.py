@@ -128,7 +128,7 @@ def _run_settings(folder: Path) -> dict[str, Json]:
         raise BadInput(f"{folder}: no such run folder")
     place = folder / "settings.json"
     if not place.exists():
-        raise BadInput(f"{folder}: is not a run folder (no settings.json); give what `critique-coder train --output` made")
+        raise BadInput(f"{folder}: is not a run folder (no settings.json); give what `critique-coder train` made")
     settings = shapes.mapping(read_json(place), str(place))
     if "recipe" not in settings or "data" not in settings:
         raise BadInput(f"{folder}: is not a run folder (settings.json lacks 'recipe' or 'data'); is it a build folder?")
@@ -170,8 +170,8 @@ def _stage(value: Json, where: str) -> Stage:
         metrics={name: _estimate(found, f"{where}, {name!r}") for name, found in metrics.items()},
         outcomes=outcomes,
         judgements=judgements,
-        samples=int(row.get("samples") or sum(outcomes.values())),
-        pairs=int(row.get("pairs") or sum(judgements.values())),
+        samples=sum(outcomes.values()),
+        pairs=sum(judgements.values()),
     )
 
 
@@ -204,11 +204,11 @@ def _difference(value: Json, where: str) -> Difference:
 
 def _heldout_problems(folder: Path, stage: str) -> int:
     rows = shapes.growing_rows(folder / "evaluation" / stage / "verdicts.jsonl")
-    return len({row.get("problem_id") for _, row in rows})
+    return len({str(row.get("problem_id")) for _, row in rows})
 
 
 def _curves(path: Path) -> dict[tuple[str, str], Curve]:
-    """The curves by (stage, metric). A step that stands there twice was done again after a kill: the later one counts."""
+    """The curves by (stage, metric). Of a step that was done again after a kill, the later line counts."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     for where, row in shapes.growing_rows(path):
         stage = shapes.text(row.get("stage"), f"{where}, key 'stage'")

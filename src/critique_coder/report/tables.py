@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from critique_coder.evaluation.statistics import Difference, Estimate
 from critique_coder.records import Json, Outcome
@@ -39,11 +40,12 @@ class MetricRow:
 
 @dataclass(frozen=True, slots=True)
 class MetricTable:
-    """Heads and rows: the measured columns, then the changes. Without heads of their own, changes are of the columns."""
+    """Heads and rows: measured columns, then changes; or, ``inside``, each column's change under its value."""
 
     columns: tuple[str, ...]
     changes: tuple[str, ...]
     rows: tuple[MetricRow, ...]
+    inside: bool = False
 
 
 def before_after(run: Run) -> MetricTable:
@@ -97,11 +99,12 @@ def answers(run: Run) -> list[CountTable]:
     for stage in run.stages:
         for what, found in (("solutions", stage.outcomes), ("critiques", stage.judgements)):
             if found:
-                tables.append(CountTable(f"{stage_title(stage.name)}: {what}", _shares(_in_order(found), sum(found.values()))))
+                rows = _shares(_in_order(found), sum(found.values()))
+                tables.append(CountTable(f"{stage_title(stage.name)}: {what}", rows))
     return tables
 
 
-def _in_order(outcomes: Mapping[str, int]) -> list[tuple[str, int]]:
+def _in_order(outcomes: Mapping[str, Json]) -> list[tuple[str, Json]]:
     """Outcomes in the order of their enum, others after them."""
     order = [outcome.value for outcome in Outcome]
     return sorted(outcomes.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
@@ -111,7 +114,13 @@ def _shares(named: Iterable[tuple[str, Json]], whole: float) -> tuple[CountRow, 
     return tuple(CountRow(words(name), amount, whole) for name, amount in named if _is_count(amount))
 
 
-def _is_count(amount: Json) -> bool:
+def _part(counts: Json, *path: str) -> Mapping[str, Json]:
+    """An object inside the counts; empty where another version has none."""
+    found = dig(counts, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _is_count(amount: Json) -> TypeGuard[float]:
     return isinstance(amount, int | float) and not isinstance(amount, bool) and math.isfinite(amount)
 
 
@@ -122,47 +131,58 @@ def words(name: str) -> str:
 
 def data_tables(counts: Json) -> list[CountTable]:
     """The counts of a build's manifest; what another version did not count is left out."""
-    tables = [_problems(counts), _lost(counts), _solutions(counts), _critiques(counts), _training(counts), _heldout(counts)]
-    return [table for table in tables if table.rows]
+    parts = (_problems, _lost, _solutions, _critiques, _warmup, _training, _heldout)
+    return [table for part in parts if (table := part(counts)).rows]
 
 
 def _problems(counts: Json) -> CountTable:
-    found, rows = dig(counts, "problems"), []
+    found, rows = _part(counts, "problems"), []
     for title, part, whole in (("problems kept", "kept", "read"), ("tests kept", "tests_kept", "tests_read")):
-        amount, total = dig(found, part), dig(found, whole)
+        amount, total = found.get(part), found.get(whole)
         if _is_count(amount) and _is_count(total):
             rows.append(CountRow(f"{title} of {count(total)}", amount, total))
     return CountTable("Problems", tuple(rows))
 
 
 def _lost(counts: Json) -> CountTable:
-    lost, read = dig(counts, "problems", "lost") or {}, dig(counts, "problems", "read") or 0
-    if not lost and read:
-        return CountTable("Quarantine", (CountRow("problems set aside", 0, read),))
-    return CountTable("Quarantine", _shares(lost.items(), read))
+    lost, read = _part(counts, "problems", "lost"), dig(counts, "problems", "read")
+    whole = read if _is_count(read) else 0
+    if whole and not lost:
+        return CountTable("Quarantine", (CountRow("problems set aside", 0, whole),))
+    return CountTable("Quarantine", _shares(lost.items(), whole))
 
 
 def _solutions(counts: Json) -> CountTable:
-    found = dig(counts, "solutions") or {}
-    total = found.get("total") or 0
-    rows = _shares(_in_order(found.get("outcomes") or {}), total)
-    rate = found.get("mean_pass_rate")
+    outcomes = _part(counts, "solutions", "outcomes")
+    total = sum(row.amount for row in _shares(outcomes.items(), 0))
+    rows = _shares(_in_order(outcomes), total)
+    rate = dig(counts, "solutions", "mean_pass_rate")
     if _is_count(rate):
         rows += (CountRow("mean pass rate", rate, 0, value(rate)),)
     return CountTable(f"Candidate solutions ({count(total)})", rows)
 
 
 def _critiques(counts: Json) -> CountTable:
-    rows: list[CountRow] = []
-    for what, title in (("critiques", "of a solution"), ("warmup", "for the warm-up, of a solution")):
-        total, true = dig(counts, what, "total"), dig(counts, what, "true")
-        if _is_count(total) and _is_count(true):
-            rows += [CountRow(f"{title} that is correct", true, total), CountRow(f"{title} that is wrong", total - true, total)]
-    return CountTable("Critique rows, by label", tuple(rows))
+    return _by_label(counts, "critiques", "Critique rows")
+
+
+def _warmup(counts: Json) -> CountTable:
+    return _by_label(counts, "warmup", "Critiques for the warm-up")
+
+
+def _by_label(counts: Json, what: str, title: str) -> CountTable:
+    total, true = dig(counts, what, "total"), dig(counts, what, "true")
+    if not (_is_count(total) and _is_count(true)):
+        return CountTable(title, ())
+    rows = (CountRow("of correct solutions", true, total), CountRow("of wrong solutions", total - true, total))
+    return CountTable(f"{title} ({count(total)})", rows)
 
 
 def _training(counts: Json) -> CountTable:
     rows = _rows_of(counts, "train")
+    critiques, true = dig(counts, "rows", "train", "critique"), dig(counts, "rows", "train_critique_true")
+    if _is_count(critiques) and _is_count(true):
+        rows += (CountRow("critique, of correct solutions", true, critiques),)
     share, asked = dig(counts, "rows", "critique_share"), dig(counts, "rows", "asked_critique_share")
     if _is_count(share):
         said = percent(share) + (f" (asked {percent(asked)})" if _is_count(asked) else "")
@@ -175,13 +195,15 @@ def _heldout(counts: Json) -> CountTable:
 
 
 def _rows_of(counts: Json, split: str) -> tuple[CountRow, ...]:
-    found = dig(counts, "rows", split) or {}
-    return _shares(sorted(found.items(), reverse=True), sum(found.values()))
+    found = _part(counts, "rows", split)
+    whole = sum(row.amount for row in _shares(found.items(), 0))
+    return _shares(sorted(found.items(), reverse=True), whole)
 
 
 def time_slices(run: Run) -> list[Slice]:
     """Where the time went; what no part accounts for is a slice of its own when it is over a hundredth."""
-    spent = [Slice(what, seconds, place % (COLOURS - 1) + 1) for place, (what, seconds) in enumerate(run.timing.items())]
+    timed = enumerate(run.timing.items())
+    spent = [Slice(what, seconds, place % (COLOURS - 1) + 1) for place, (what, seconds) in timed]
     rest = run.seconds - sum(run.timing.values())
     if run.finished and rest > run.seconds / 100:
         spent.append(Slice("the rest (loading, saving)", rest, 0))
@@ -211,7 +233,7 @@ def what_ran(run: Run) -> list[tuple[str, str]]:
         "data manifest": f"sha256 {run.settings['data']}",
         "run folder": str(run.folder),
     }
-    groups = {name: run.manifest[name] for name in ("versions", "machine") if isinstance(run.manifest.get(name), Mapping)}
+    groups = {name: run.noted(name) for name in ("versions", "machine") if isinstance(run.noted(name), Mapping)}
     known = {name: item for name, item in noted.items() if item is not None}
     return facts(known) + facts(groups) + facts({"evaluation": run.asked} if run.asked else {})
 

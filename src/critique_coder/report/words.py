@@ -14,7 +14,8 @@ JUDGES = "critique/balanced_accuracy"
 MALFORMED = "critique/malformed"
 CHANCE = 0.5
 STAGES = {"base": "base", "warmup": "after warm-up", "grpo": "after GRPO"}
-UNKNOWN = "–"
+UNKNOWN = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -25,7 +26,7 @@ def stage_title(name: str) -> str:
 
 def value(number: float, digits: int = 3) -> str:
     """A share as the tables write it."""
-    return UNKNOWN if math.isnan(number) else f"{number:.{digits}f}".replace("-", "−")
+    return UNKNOWN if math.isnan(number) else f"{number:.{digits}f}".replace("-", MINUS)
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:
@@ -35,7 +36,7 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 
 def points(number: float) -> str:
     """A change of a share in percentage points, signed."""
-    return UNKNOWN if math.isnan(number) else f"{100 * number:+.1f}".replace("-", "−")
+    return UNKNOWN if math.isnan(number) else f"{100 * number:+.1f}".replace("-", MINUS)
 
 
 def points_interval(estimate: Estimate) -> str:
@@ -89,9 +90,10 @@ class Sentence:
 def verdict(run: Run) -> list[Sentence]:
     """The run in a paragraph: against the first stage, then what the last stage added to the one before."""
     first, final = run.stages[0], run.final
-    place = f"on {count(run.heldout_problems)} held-out problems" if run.heldout_problems else "on the held-out problems"
+    number = count(run.heldout_problems) if run.heldout_problems else "the"
+    place = f"on {number} held-out problems"
     if first is final:
-        lead = f"Only the {stage_title(first.name)} model was measured so far, {place}; there is nothing to compare it with"
+        lead = f"Only the {first.name} model was measured so far, {place}; there is nothing to compare it with"
         return [Sentence(lead, _only(final.metrics))]
     sentences = [Sentence(f"Against the {first.name} model {place}", _against_first(run))]
     before = run.stages[-2]

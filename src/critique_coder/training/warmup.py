@@ -29,7 +29,7 @@ class _CritiqueTrainer(Trainer):  # type: ignore[misc]
         mask = inputs["completion_mask"]
         with self.accelerator.autocast():
             logprobs, _ = completion_logprobs(model, inputs["input_ids"], inputs["attention_mask"], mask.shape[1])
-        loss = -(logprobs * mask).sum() / mask.sum() / self.current_gradient_accumulation_steps
+        loss = -(logprobs * mask).sum() / mask.sum()
         return (loss, {}) if return_outputs else loss
 
 

@@ -1,0 +1,374 @@
+"""The command line: every verb explains itself, every mistake is one line and exit 2, and a kill costs nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from critique_coder.cli import main
+from critique_coder.data.recipe import BuildRecipe
+from critique_coder.models.embedded import NAME, cache_folder
+from critique_coder.records import Verdict
+from critique_coder.storage import read_rows, write_json, write_jsonl
+from critique_coder.training.recipe import TrainRecipe
+from making import a_problem
+from openai_server import completion, serve
+
+VERBS = ["demo", "build", "verify", "train", "evaluate", "critique", "report", "doctor"]
+RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    def summary(self) -> Any:
+        """The last line of standard output, as ``--json`` promises it."""
+        return json.loads(self.out.splitlines()[-1])
+
+    def complaint(self) -> str:
+        """The one line of a refusal."""
+        assert self.code == 2, self
+        assert self.err.count("\n") == 1 and self.err.startswith("critique-coder: ") and "Traceback" not in self.err
+        assert self.out == ""
+        return self.err
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the entry point in this process."""
+
+    def go(*arguments: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["critique-coder", *map(str, arguments)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(left.value.code, int)
+        return Ran(left.value.code, captured.out, captured.err)
+
+    return go
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> Path:
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [a_problem(f"p{n}").to_json() for n in range(3)])
+    return path
+
+
+def solutions_file(path: Path, count: int = 6, code: str | None = None) -> Path:
+    rows = [
+        {"id": f"s{n}", "problem_id": f"p{n % 3}", "code": code or (RIGHT if n % 2 else WRONG)} for n in range(count)
+    ]
+    write_jsonl(path, rows)
+    return path
+
+
+@pytest.fixture
+def solutions(tmp_path: Path) -> Path:
+    return solutions_file(tmp_path / "solutions.jsonl")
+
+
+def test_the_program_lists_its_verbs_and_shows_an_example(run: Run) -> None:
+    done = run("--help")
+    assert done.code == 0 and "Example" in done.out
+    assert all(f"\n  {verb} " in done.out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example_of_itself(run: Run, verb: str) -> None:
+    done = run(verb, "--help")
+    assert done.code == 0 and "--json" in done.out
+    assert f"critique-coder {verb}" in done.out.partition("Example")[2]
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version").out.startswith("critique-coder, version ")
+
+
+def test_help_and_verify_do_not_wait_for_torch() -> None:
+    code = (
+        "import sys\nfrom critique_coder.cli.main import cli\nimport critique_coder.cli.verify, critique_coder.judge\n"
+    )
+    code += "assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["verfy"], "Did you mean 'verify'"),
+        (["zzz"], "Known: demo, build"),
+        (["verify", "--problem", "x", "y"], "--problems"),
+        (["verify", "a.jsonl"], "--problems"),
+        (["verify"], "solutions"),
+        (["build", "demo"], "--output"),
+        (["build", "demo", "--outptu", "x"], "--output"),
+        (["train", "demo"], "--data"),
+        (["train", "demo", "--data", "x"], "--output"),
+        (["report", "--output", "x"], "runs"),
+        (["verify", "a", "--problems", "b", "--output", "c", "--workers", "0"], "--workers"),
+        (["doctor", "extra"], "extra"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest_right_one(run: Run, arguments: list[str], wanted: str) -> None:
+    assert wanted.lower() in run(*arguments).complaint().lower()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["build", "demoo", "--output", "OUT"], "demo"),
+        (["build", "demo", "mix.critique_shar=1", "--output", "OUT"], "did you mean 'critique_share'"),
+        (["build", "demo", "mix.critique_share=2", "--output", "OUT"], "mix.critique_share"),
+        (["build", "demo", "nonsense", "--output", "OUT"], "section.key=value"),
+        (["build", "demo", "--problems", "missing.jsonl", "candidates.path=x", "--output", "OUT"], "missing.jsonl"),
+        (["train", "demo", "grpo.stepz=1", "--data", "x", "--output", "OUT"], "did you mean 'steps'"),
+        (["train", "demo", "--data", "missing", "--output", "OUT"], "missing"),
+        (["evaluate", "--data", "missing", "--output", "OUT"], "missing"),
+        (["report", "missing", "--output", "OUT"], "missing"),
+        (["critique", "missing.py", "--problem", "missing.json"], "missing.json"),
+        (["verify", "missing.jsonl", "--problems", "starter", "--output", "OUT"], "missing.jsonl"),
+        (["verify", "missing.jsonl", "--problems", "missing.jsonl", "--output", "OUT"], "missing.jsonl"),
+    ],
+)
+def test_bad_input_is_one_line_and_writes_nothing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], wanted: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert wanted in run(*arguments).complaint()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("verb", "model"), [("build", BuildRecipe), ("train", TrainRecipe)])
+def test_print_config_shows_a_recipe_that_can_be_used(run: Run, verb: str, model: Any) -> None:
+    done = run(verb, "demo", "seed=9", "--print-config")
+    assert done.code == 0 and model.model_validate(tomllib.loads(done.out)).seed == 9
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ('{"id": "x", "problem_id": "p0"}', "line 2"),
+        ('{"id": "x", "problem_id": "p0", "code": "x", "cod": 1}', "did you mean 'code'"),
+        ('{"id": "s0", "problem_id": "p0", "code": "x"}', "'s0'"),
+        ('{"id": "x", "problem_id": "nowhere", "code": "x"}', "'nowhere'"),
+        ('{"id": "x", "problem', "cut off"),
+    ],
+)
+def test_verify_names_the_bad_line_and_writes_nothing(
+    run: Run, problems: Path, tmp_path: Path, line: str, wanted: str
+) -> None:
+    path = tmp_path / "solutions.jsonl"
+    path.write_text('{"id": "s0", "problem_id": "p0", "code": "x = 1"}\n' + line)
+    before = sorted(tmp_path.iterdir())
+    assert wanted in run("verify", path, "--problems", problems, "--output", tmp_path / "out.jsonl").complaint()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_verify_refuses_a_problem_without_tests(run: Run, solutions: Path, tmp_path: Path) -> None:
+    path = tmp_path / "problems.jsonl"
+    write_jsonl(path, [{**a_problem("p0").to_json(), "tests": []}])
+    assert "no tests" in run("verify", solutions, "--problems", path, "--output", tmp_path / "out.jsonl").complaint()
+
+
+def verdicts_of(path: Path) -> list[Verdict]:
+    return [Verdict.from_json(row, where) for where, row in read_rows(path)]
+
+
+def test_verify_gives_each_solution_its_verdict(run: Run, problems: Path, solutions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "verdicts.jsonl"
+    done = run("verify", solutions, "--problems", problems, "--output", out, "--workers", "1", "--json")
+    assert done.code == 0 and str(out) in done.out
+    assert done.summary() == {"output": str(out), "solutions": 6, "outcomes": {"passed": 3, "wrong_answer": 3}}
+    found = verdicts_of(out)
+    assert [v.solution_id for v in found] == [f"s{n}" for n in range(6)]
+    assert [(v.passed, v.total, v.pass_rate) for v in found[:2]] == [(1, 4, 0.25), (4, 4, 1.0)]
+
+
+def test_verify_again_changes_nothing_and_judges_nothing(
+    run: Run, problems: Path, solutions: Path, tmp_path: Path
+) -> None:
+    command = ["verify", solutions, "--problems", problems, "--output", tmp_path / "v.jsonl", "--json"]
+    first, data = run(*command), (tmp_path / "v.jsonl").read_bytes()
+    assert run(*command).summary() == first.summary()
+    assert (tmp_path / "v.jsonl").read_bytes() == data
+
+
+def test_first_failure_stops_a_solution_there(run: Run, problems: Path, solutions: Path, tmp_path: Path) -> None:
+    run("verify", solutions, "--problems", problems, "--output", tmp_path / "v.jsonl", "--first-failure")
+    wrong, right = verdicts_of(tmp_path / "v.jsonl")[:2]
+    assert (len(wrong.tests), len(right.tests)) == (2, 4)
+
+
+def test_verify_exits_3_when_a_solution_has_no_verdict(run: Run, solutions: Path, tmp_path: Path) -> None:
+    row = {
+        "id": "p0",
+        "statement": "s",
+        "tests": [{"kind": "script", "code": "import no_such_module_here\nassert double(1) == 2"}],
+    }
+    write_jsonl(tmp_path / "problems.jsonl", [{**row, "id": f"p{n}"} for n in range(3)])
+    done = run(
+        "verify", solutions, "--problems", tmp_path / "problems.jsonl", "--output", tmp_path / "v.jsonl", "--json"
+    )
+    assert done.code == 3 and done.summary()["outcomes"] == {"unscored": 6}
+    assert {(v.outcome.value, v.pass_rate) for v in verdicts_of(tmp_path / "v.jsonl")} == {("unscored", None)}
+
+
+def test_verify_refuses_an_output_of_other_inputs(run: Run, problems: Path, solutions: Path, tmp_path: Path) -> None:
+    out = tmp_path / "v.jsonl"
+    command = ["verify", solutions, "--problems", problems, "--output", out]
+    run(*command)
+    data = out.read_bytes()
+    assert "other inputs" in run(*command, "--time-limit", "3").complaint()
+    solutions_file(solutions, 5)
+    assert "other inputs" in run(*command).complaint()
+    assert out.read_bytes() == data
+
+
+def test_verify_does_not_touch_a_file_that_is_not_its_own(
+    run: Run, problems: Path, solutions: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "thesis.txt"
+    mine.write_text("mine")
+    assert (
+        "delete it or choose another" in run("verify", solutions, "--problems", problems, "--output", mine).complaint()
+    )
+    assert mine.read_text() == "mine"
+    assert "is a folder" in run("verify", solutions, "--problems", problems, "--output", tmp_path).complaint()
+
+
+def test_verify_killed_in_the_middle_goes_on_with_one_verdict_a_solution(
+    run: Run, problems: Path, tmp_path: Path
+) -> None:
+    path = solutions_file(tmp_path / "solutions.jsonl", 40, f"import time\ntime.sleep(0.01)\n{RIGHT}")
+    out = tmp_path / "v.jsonl"
+    command = ["verify", str(path), "--problems", str(problems), "--output", str(out), "--workers", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from critique_coder.cli import main; main()", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        give_up = time.monotonic() + 100
+        while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < 4):
+            assert time.monotonic() < give_up
+            time.sleep(0.002)
+        assert process.poll() is None, "too fast to be killed"
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    begun = out.read_bytes()
+    whole = begun[: begun.rfind(b"\n") + 1]
+    assert 4 <= whole.count(b"\n") < 40
+    assert run(*command).code == 0
+    assert out.read_bytes().startswith(whole)
+    assert [v.solution_id for v in verdicts_of(out)] == [f"s{n}" for n in range(40)]
+
+
+def test_build_end_to_end(run: Run, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "problems.jsonl", [a_problem(f"p{n}").to_json() for n in range(12)])
+    rows = [
+        {"id": f"p{n}#{k}", "problem_id": f"p{n}", "code": c} for n in range(12) for k, c in enumerate((RIGHT, WRONG))
+    ]
+    write_jsonl(tmp_path / "solutions.jsonl", rows)
+    command = [
+        "build",
+        "demo",
+        "audit.min_wrong=0",
+        "judge.workers=1",
+        f"candidates.path={tmp_path / 'solutions.jsonl'}",
+    ]
+    command += ["--problems", str(tmp_path / "problems.jsonl"), "--output", str(tmp_path / "data"), "--json"]
+    done = run(*command)
+    assert done.code == 0 and str(tmp_path / "data") in done.out
+    assert done.summary()["counts"]["problems"]["kept"] == 12
+    assert run(*command).summary() == done.summary()
+    changed = run(*command, "mix.critique_share=0.9").complaint()
+    assert "recipe.mix.critique_share" in changed
+
+
+def test_doctor_tells_what_it_found_and_tries_the_isolation(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRITIQUE_CODER_CACHE", str(tmp_path))
+    done = run("doctor", "--json")
+    summary = done.summary()
+    failed = [check for check in summary["checks"] if check["state"] == "failed"]
+    assert done.code == (1 if failed else 0) and summary["failed"] == len(failed)
+    names = {check["name"] for check in summary["checks"]}
+    assert {"Python", "memory", "disk", "torch"} <= names
+    assert any("isolation" in name for name in names) and "isolation" in done.out
+    assert all(check["remedy"] for check in failed)
+
+
+def test_doctor_fails_when_an_endpoint_does_not_answer(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRITIQUE_CODER_CACHE", str(tmp_path))
+    with serve(lambda number, body: (404, {}, {"error": "no"})) as served:
+        done = run("doctor", "--endpoint", served.url, "--json")
+    (check,) = [check for check in done.summary()["checks"] if check["name"] == "endpoint"]
+    assert done.code == 1 and check["state"] == "failed" and "404" in check["detail"]
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "solution.py"
+    path.write_text(WRONG)
+    return path
+
+
+def test_critique_asks_a_server_and_shows_what_the_tests_say(run: Run, program: Path, problems: Path) -> None:
+    with serve(lambda number, body: completion(r"It gives n. \conclusion{F}")) as served:
+        done = run("critique", program, "--problem", problems, "--id", "p1", "--endpoint", served.url, "--json")
+        prompt = served.requests[-1][2]["messages"][0]["content"]
+    assert done.code == 0 and WRONG.strip() in prompt and "(p1)" in prompt
+    summary = done.summary()
+    assert (summary["problem_id"], summary["judgement"], summary["verdict"]["passed"]) == ("p1", "incorrect", 1)
+    assert "incorrect" in done.out and "1 of 4" in done.out
+
+
+def test_critique_needs_no_tests(run: Run, program: Path, tmp_path: Path) -> None:
+    row = {"id": "mine", "statement": "Double a number."}
+    write_json(tmp_path / "problem.json", row)
+    with serve(lambda number, body: completion("I do not know.")) as served:
+        done = run("critique", program, "--problem", tmp_path / "problem.json", "--endpoint", served.url, "--json")
+    assert done.code == 0
+    assert done.summary()["judgement"] == "malformed" and done.summary()["verdict"] is None
+
+
+def test_critique_of_several_problems_wants_a_name(run: Run, program: Path, problems: Path) -> None:
+    assert "--id" in run("critique", program, "--problem", problems).complaint()
+    assert "'p9'" in run("critique", program, "--problem", problems, "--id", "p9").complaint()
+
+
+def test_critique_of_nothing_is_refused(run: Run, program: Path, problems: Path) -> None:
+    program.write_text("\n")
+    assert "is empty" in run("critique", program, "--problem", problems, "--id", "p0").complaint()
+
+
+def test_critique_by_the_embedded_model(run: Run, program: Path, problems: Path) -> None:
+    if not (cache_folder() / "models" / NAME / "ready").exists() and not os.environ.get("CI"):
+        pytest.skip(
+            "the embedded model is not in the cache; set CRITIQUE_CODER_CACHE, or run `critique-coder demo` once"
+        )
+    done = run("critique", program, "--problem", problems, "--id", "p0", "--max-tokens", "4", "--json")
+    assert done.code == 0 and done.summary()["judgement"] in ("correct", "incorrect", "malformed")

@@ -1,0 +1,97 @@
+"""Templates say what was put into them and nothing of the tests; a user's own file is checked before it is used."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from critique_coder.prompts import critique_prompt, load_template, solve_prompt
+from critique_coder.records import Problem, TestCase, TestKind
+from making import a_problem, complaint
+
+STDIO = Problem("p", "Print the sum.", (TestCase(TestKind.STDIO, stdin="1 2\n", stdout="3\n"),))
+
+
+def said(messages: list[dict[str, str]]) -> str:
+    assert [message["role"] for message in messages] == ["user"]
+    return messages[0]["content"]
+
+
+def test_the_solve_prompt_shows_statement_and_starter_code() -> None:
+    text = said(solve_prompt(load_template("solve"), a_problem(starter_code="def double(n: int) -> int:\n")))
+    assert "Write `double(n)`" in text and "def double(n: int) -> int:" in text
+
+
+def test_the_solve_prompt_names_the_function_or_the_streams() -> None:
+    assert "`double`" in said(solve_prompt(load_template("solve"), a_problem()))
+    assert "standard input" in said(solve_prompt(load_template("solve"), STDIO))
+    assert "standard input" not in said(solve_prompt(load_template("solve"), a_problem()))
+
+
+def test_a_solve_prompt_does_not_tell_the_reference_or_the_tests() -> None:
+    problem = a_problem(reference="SECRET_REFERENCE")
+    text = said(solve_prompt(load_template("solve"), problem))
+    assert "SECRET" not in text and "expected" not in text
+
+
+def test_the_critique_prompt_shows_both_and_names_the_verdict_lines() -> None:
+    text = said(critique_prompt(load_template("critique"), "Write f.", "def f():\n    return 1\n", "python"))
+    assert "Write f." in text and "    return 1\n" in text
+    assert r"\conclusion{T}" in text and r"\conclusion{F}" in text
+
+
+@given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), max_size=30))
+def test_what_a_user_writes_is_shown_as_it_is_never_run_as_a_template(text: str) -> None:
+    statement = f"a {text} {{{{ 7 * 7 }}}} {{% if x %}} <b> & z"
+    assert statement in said(critique_prompt(load_template("critique"), statement, "x", "python"))
+    assert statement in said(critique_prompt(load_template("critique"), "s", statement, "python"))
+
+
+def test_indentation_of_a_solution_is_kept() -> None:
+    solution = "    x = 1\n\n\n    y = 2"
+    assert solution in said(critique_prompt(load_template("critique"), "s", solution, "python"))
+
+
+def own(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.jinja"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_own_template_is_used_and_named_by_its_hash(tmp_path: Path) -> None:
+    text = "Löse: {{ statement }} ({{ language }})"
+    template = load_template("solve", own(tmp_path, text))
+    assert said(solve_prompt(template, a_problem())) == "Löse: Write `double(n)`. (p) (python)"
+    assert (template.name, template.sha256) == ("mine", hashlib.sha256(text.encode()).hexdigest())
+
+
+def test_templates_of_other_text_have_other_hashes() -> None:
+    assert load_template("solve").sha256 != load_template("critique").sha256
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        ("solve", "Do it.", "{{ statement }}"),
+        ("solve", "{{ statement }} {{ tests }}", "unknown variable 'tests'"),
+        ("solve", "{{ statement }} {% if %}", "line 1"),
+        ("solve", "\n\n{{ statement", "line 3"),
+        ("solve", "{{ statement }} {{ solution }}", "unknown variable 'solution'"),
+        ("critique", r"{{ statement }} \conclusion{T} \conclusion{F}", "{{ solution }}"),
+        ("critique", "{{ statement }} {{ solution }} Right or wrong?", r"\conclusion{T}"),
+        ("critique", r"{{ statement }} {{ solution }} \conclusion{T}", r"\conclusion{F}"),
+    ],
+)
+def test_an_unusable_template_is_refused(tmp_path: Path, kind: str, text: str, wanted: str) -> None:
+    path = own(tmp_path, text)
+    message = complaint(load_template, kind, path)
+    assert message.startswith(str(path)) and wanted in message
+
+
+def test_a_missing_template_is_refused(tmp_path: Path) -> None:
+    assert "cannot read" in complaint(load_template, "solve", tmp_path / "none.jinja")
+    assert "cannot read" in complaint(load_template, "solve", tmp_path)

@@ -1,0 +1,188 @@
+"""The loss: log-probabilities against a full forward pass, the clipped objective against TRL's own trainer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from datasets import Dataset
+from trl import GRPOTrainer
+
+from critique_coder.training.engine_trl import Trainer, config
+from critique_coder.training.logprobs import clipped_loss, completion_logprobs
+from critique_coder.training.recipe import GrpoSettings
+from critique_coder.training.warmup import collate
+from tiny_model import PAD, tiny_model, tiny_tokenizer
+
+ROWS = [
+    {"prompt": [5, 6, 7], "completion": [10, 11, 12, 1]},
+    {"prompt": [8], "completion": [13, 1]},
+    {"prompt": [9, 10, 11, 12, 13], "completion": [14, 15, 16, 17, 18, 1]},
+]
+
+
+def test_collate_lets_all_completions_begin_in_one_column() -> None:
+    batch = collate(ROWS, PAD)
+    assert batch["input_ids"].tolist() == [
+        [0, 0, 5, 6, 7, 10, 11, 12, 1, 0, 0],
+        [0, 0, 0, 0, 8, 13, 1, 0, 0, 0, 0],
+        [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 1],
+    ]
+    assert batch["attention_mask"].tolist() == (batch["input_ids"] != 0).long().tolist()
+    assert batch["completion_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]
+
+
+def test_collate_keeps_a_token_that_looks_like_padding() -> None:
+    batch = collate([{"prompt": [PAD, 4], "completion": [PAD]}], PAD)
+    assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["completion_mask"].tolist() == [[1]]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_log_probabilities_are_those_of_a_full_forward_pass_of_each_row(temperature: float) -> None:
+    model = tiny_model()
+    batch = collate(ROWS, PAD)
+    with torch.no_grad():
+        found, entropy = completion_logprobs(model, batch["input_ids"], batch["attention_mask"], 6, temperature)
+        for place, row in enumerate(ROWS):
+            prompt, completion = row["prompt"], row["completion"]
+            logits = model(input_ids=torch.tensor([prompt + completion])).logits[0]
+            logp = (logits / temperature).log_softmax(-1)[len(prompt) - 1 : -1]
+            wanted = logp.gather(-1, torch.tensor(completion)[:, None])[:, 0]
+            assert torch.allclose(found[place, : len(completion)], wanted, atol=1e-4)
+            assert torch.allclose(entropy[place, : len(completion)], -(logp.exp() * logp).sum(-1), atol=1e-4)
+
+
+def loss_of_one(ratio: float, advantage: float, low: float = 0.2, high: float = 0.3) -> tuple[float, float]:
+    """The loss of one token and its gradient by the log-probability."""
+    old = torch.tensor([[-1.0]])
+    new = (old + torch.tensor(ratio).log()).requires_grad_()
+    one = torch.ones(1, 1)
+    loss = clipped_loss(new, old, torch.tensor([advantage]), one, one.sum(), low, high)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert new.grad is not None
+    return loss.item(), new.grad.item()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "gradient"),
+    [
+        (1.0, 2.0, -2.0, -2.0),
+        (1.25, 2.0, -2.5, -2.5),
+        (1.5, 2.0, -2.6, 0.0),
+        (0.5, 2.0, -1.0, -1.0),
+        (1.5, -2.0, 3.0, 3.0),
+        (0.9, -2.0, 1.8, 1.8),
+        (0.5, -2.0, 1.6, 0.0),
+        (1.5, 0.0, 0.0, 0.0),
+    ],
+)
+def test_the_ratio_is_clipped_on_the_side_where_it_would_pay(
+    ratio: float, advantage: float, loss: float, gradient: float
+) -> None:
+    assert loss_of_one(ratio, advantage) == pytest.approx((loss, gradient), abs=1e-5)
+
+
+def test_the_parts_of_a_batch_add_up_to_its_mean_over_tokens() -> None:
+    generator = torch.Generator().manual_seed(0)
+    new, old = (torch.randn(6, 5, generator=generator) * 0.3 - 1 for _ in range(2))
+    advantages = torch.randn(6, generator=generator)
+    mask = (torch.rand(6, 5, generator=generator) < 0.7).float()
+    whole = clipped_loss(new, old, advantages, mask, mask.sum(), 0.2, 0.3)
+    parts = [
+        clipped_loss(new[k : k + 2], old[k : k + 2], advantages[k : k + 2], mask[k : k + 2], mask.sum(), 0.2, 0.3)
+        for k in (0, 2, 4)
+    ]
+    assert torch.allclose(whole, torch.stack(parts).sum(), atol=1e-6)
+    ratio = (new - old).exp()
+    gain = torch.minimum(ratio * advantages[:, None], ratio.clamp(0.8, 1.3) * advantages[:, None])
+    assert torch.allclose(whole, -(gain * mask).sum() / mask.sum(), atol=1e-6)
+
+
+def test_a_batch_without_tokens_has_loss_zero() -> None:
+    nothing = torch.zeros(2, 3)
+    assert float(clipped_loss(nothing, nothing, torch.ones(2), nothing, nothing.sum(), 0.2, 0.3)) == 0
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """Our trainer around the tiny model, in full precision."""
+    settings = GrpoSettings(steps=1, prompts=2, group_size=4, micro_batch_size=8, max_tokens=8, temperature=0.9)
+    made = Trainer(
+        model=tiny_model(),
+        processing_class=tiny_tokenizer(),
+        reward_funcs=[lambda completions, **columns: [0.0] * len(completions)],
+        args=config(settings, 0, tmp_path_factory.mktemp("trainer")),
+        train_dataset=Dataset.from_list([{"prompt": [{"role": "user", "content": "w5"}]}] * 2),
+    )
+    made.current_gradient_accumulation_steps = made.args.gradient_accumulation_steps
+    made.accelerator.native_amp = False
+    made.model.eval()
+    return made
+
+
+def inputs_of(advantages: list[float], off_policy: bool) -> dict[str, Any]:
+    """Eight rollouts of two prompts with padding on both sides; the third was cut and is masked out."""
+    generator = torch.Generator().manual_seed(5)
+    prompts = torch.randint(4, 64, (8, 5), generator=generator)
+    completions = torch.randint(4, 64, (8, 7), generator=generator)
+    prompt_mask, mask = torch.ones(8, 5, dtype=torch.long), torch.zeros(8, 7, dtype=torch.long)
+    for row in range(8):
+        prompt_mask[row, : row % 3] = 0
+        mask[row, : 1 + (3 * row) % 6] = 1
+    mask[2] = 0
+    inputs: dict[str, Any] = {
+        "prompt_ids": prompts * prompt_mask,
+        "prompt_mask": prompt_mask,
+        "completion_ids": completions * mask,
+        "completion_mask": mask,
+        "advantages": torch.tensor(advantages),
+        "num_items_in_batch": mask.sum(),
+    }
+    if off_policy:
+        inputs["old_per_token_logps"] = -2 - 4 * torch.rand(8, 7, generator=generator)
+    return inputs
+
+
+def gradient_of(trainer: Trainer, loss: torch.Tensor) -> torch.Tensor:
+    trainer.model.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    parts = [p.grad.flatten() if p.grad is not None else torch.zeros(p.numel()) for p in trainer.model.parameters()]
+    return torch.cat(parts)
+
+
+MIXED = [1.0, -1.0, 0.5, 0.0, 0.0, 2.0, -0.5, 0.3]
+
+
+@pytest.mark.parametrize("off_policy", [False, True])
+@pytest.mark.parametrize("advantages", [MIXED, [0.7] * 8, [0.0] * 7 + [1.0]])
+def test_loss_and_gradient_are_trls_own(trainer: Trainer, advantages: list[float], off_policy: bool) -> None:
+    """Ours leaves out rows without an advantage and the padding; TRL's runs over all of it."""
+    inputs = inputs_of(advantages, off_policy)
+    ours = trainer.compute_loss(trainer.model, inputs)
+    ours_gradient = gradient_of(trainer, ours)
+    theirs = GRPOTrainer.compute_loss(trainer, trainer.model, inputs)
+    theirs_gradient = gradient_of(trainer, theirs)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-4, abs=1e-6)
+    assert float(theirs_gradient.norm()) > 1e-4
+    assert torch.allclose(ours_gradient, theirs_gradient, atol=1e-5, rtol=1e-3)
+
+
+def test_skipping_rows_without_an_advantage_changes_nothing(trainer: Trainer) -> None:
+    inputs = inputs_of(MIXED, True)
+    skipped = gradient_of(trainer, trainer.compute_loss(trainer.model, inputs))
+    whole = gradient_of(trainer, trainer._completion_loss(trainer.model, inputs))
+    assert torch.allclose(skipped, whole, atol=1e-6, rtol=1e-4)
+
+
+def test_a_batch_without_any_advantage_has_a_zero_that_can_be_differentiated(trainer: Trainer) -> None:
+    loss = trainer.compute_loss(trainer.model, inputs_of([0.0] * 8, False))
+    assert loss.item() == 0 and float(gradient_of(trainer, loss).abs().sum()) == 0
+
+
+def test_the_entropy_of_the_tokens_learned_from_is_collected_and_taken_once(trainer: Trainer) -> None:
+    trainer.take_entropy()
+    trainer.compute_loss(trainer.model, inputs_of(MIXED, False))
+    entropy = trainer.take_entropy()
+    assert entropy is not None and 0 < entropy < 4.16
+    assert trainer.take_entropy() is None

@@ -1,0 +1,142 @@
+"""Which rows training reads, in which order, and which checkpoints it goes on from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from critique_coder.data.built import BuiltData
+from critique_coder.settings import resolve
+from critique_coder.storage import write_json, write_jsonl
+from critique_coder.training.engine_trl import newest_checkpoint
+from critique_coder.training.recipe import TrainRecipe, WarmupSettings
+from critique_coder.training.run import grpo_metrics, train, training_rows, warmup_rows
+from critique_coder.training.warmup import warmup_steps
+from making import complaint
+
+SOLVES, CRITIQUES = 80, 20
+
+
+class MadeUp(BuiltData):
+    """80 solve rows whose problems have pass rates 0, 1/80, ..., and 20 critique rows."""
+
+    def rows(self, split: str) -> list[dict[str, Any]]:
+        rows = [row_of("solve", f"p{n}", None) for n in range(SOLVES)]
+        return rows + [row_of("critique", f"q{n}", n % 2 == 0) for n in range(CRITIQUES)]
+
+    def warmup(self) -> list[dict[str, Any]]:
+        return [
+            {"id": f"w{n}", "label": n < 6, "prompt": [f"prompt {n}"], "completion": [f"{n < 6}"]} for n in range(50)
+        ]
+
+
+def row_of(kind: str, problem: str, label: bool | None) -> dict[str, Any]:
+    return {"id": f"{kind}/{problem}", "kind": kind, "problem_id": problem, "label": label, "prompt": [problem]}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> BuiltData:
+    write_json(tmp_path / "manifest.json", {})
+    verdicts = [{"problem_id": f"p{n}", "pass_rate": n / SOLVES} for n in range(SOLVES - 1)]
+    write_jsonl(tmp_path / "verdicts.jsonl", verdicts)
+    return MadeUp.open(tmp_path)
+
+
+def rows(data: BuiltData, *overrides: str) -> list[dict[str, Any]]:
+    return training_rows(resolve(TrainRecipe, {"grpo": {"steps": 5, "prompts": 20}}, overrides, "r"), data)
+
+
+def test_the_mix_is_spread_evenly_over_the_steps(data: BuiltData) -> None:
+    found = rows(data)
+    for step in range(5):
+        kinds = Counter(row["kind"] for row in found[20 * step : 20 * step + 20])
+        assert 3 <= kinds["critique"] <= 5
+
+
+def test_one_pass_uses_every_row_once_and_more_steps_begin_again_in_another_order(data: BuiltData) -> None:
+    once, twice = rows(data), rows(data, "grpo.steps=10")
+    assert len({row["row_id"] for row in once}) == len(once) == 100
+    assert twice[:100] == once and len(twice) == 200
+    assert {row["row_id"] for row in twice[100:]} == {row["row_id"] for row in once} and twice[100:] != once
+
+
+def test_the_order_follows_the_seed(data: BuiltData) -> None:
+    assert rows(data) == rows(data) != rows(data, "seed=1")
+
+
+@pytest.mark.parametrize(
+    ("method", "kinds"), [("rl", {"solve"}), ("crl", {"critique"}), ("hybrid", {"solve", "critique"})]
+)
+def test_a_method_uses_its_kinds_of_rows(data: BuiltData, method: str, kinds: set[str]) -> None:
+    assert {row["kind"] for row in rows(data, f"method={method}")} == kinds
+
+
+def test_the_band_keeps_solve_rows_of_middling_difficulty_and_all_critique_rows(data: BuiltData) -> None:
+    found = {row["row_id"]: row for row in rows(data, "grpo.keep_pass_rate=[0.25, 0.5]")}
+    solves = {row["problem_id"] for row in found.values() if row["kind"] == "solve"}
+    assert solves == {f"p{n}" for n in range(20, 41)} | {"p79"}
+    assert sum(row["kind"] == "critique" for row in found.values()) == CRITIQUES
+
+
+def test_rows_have_what_the_rewards_ask_for(data: BuiltData) -> None:
+    assert all(set(row) == {"row_id", "kind", "problem_id", "label", "prompt"} for row in rows(data))
+
+
+def test_a_run_without_any_row_is_refused_before_it_begins(data: BuiltData, tmp_path: Path) -> None:
+    recipe = resolve(TrainRecipe, {"method": "rl", "grpo": {"keep_pass_rate": [0.9999, 1.0]}}, [], "r")
+    monkey = [row for row in data.rows("train") if row["problem_id"] != "p79"]
+    object.__setattr__(data, "rows", lambda split: monkey)
+    assert "no training rows" in complaint(train, recipe, data, tmp_path / "run", lambda stage, source: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_does_not_divide_is_refused_before_it_begins(data: BuiltData, tmp_path: Path) -> None:
+    recipe = resolve(TrainRecipe, {"grpo": {"prompts": 3, "group_size": 3, "micro_batch_size": 4}}, [], "r")
+    assert "micro_batch_size" in complaint(train, recipe, data, tmp_path / "run", lambda stage, source: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_warm_up_rows_are_half_true_in_every_prefix_and_the_smaller_side_is_repeated(data: BuiltData) -> None:
+    found = [row["completion"] for row in warmup_rows(data, WarmupSettings(rows=40), 0)]
+    assert len(found) == 40
+    for length in range(2, 41, 2):
+        assert found[:length].count(["True"]) == length // 2
+    prompts = [
+        row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["True"]
+    ]
+    assert set(Counter(prompts).values()) == {3, 4}
+
+
+def test_a_warm_up_of_one_side_is_refused(data: BuiltData) -> None:
+    object.__setattr__(data, "warmup", lambda: [{"id": "w", "label": True}])
+    assert "warmup.rows=0" in complaint(warmup_rows, data, WarmupSettings(), 0)
+
+
+@pytest.mark.parametrize(("count", "batch", "epochs", "steps"), [(192, 16, 1, 12), (10, 16, 1, 1), (100, 10, 2.5, 25)])
+def test_the_warm_up_takes_so_many_steps(count: int, batch: int, epochs: float, steps: int) -> None:
+    assert warmup_steps(count, WarmupSettings(batch_size=batch, epochs=epochs)) == steps
+
+
+def test_the_newest_complete_checkpoint_is_taken(tmp_path: Path) -> None:
+    assert newest_checkpoint(tmp_path) is None
+    for step in (5, 10, 9, 20):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step != 20:
+            write_json(tmp_path / f"checkpoint-{step}" / "trainer_state.json", {})
+    found = newest_checkpoint(tmp_path)
+    assert found is not None and found.name == "checkpoint-10"
+
+
+def test_metrics_have_our_names_and_no_nan() -> None:
+    logs = {
+        "reward": 0.5,
+        "loss": 0.1,
+        "reward/solve": 0.4,
+        "judge/unscored": 0.0,
+        "entropy": float("nan"),
+        "epoch": 1.0,
+    }
+    assert grpo_metrics(logs) == {"reward/all": 0.5, "train/loss": 0.1, "reward/solve": 0.4, "judge/unscored": 0.0}
