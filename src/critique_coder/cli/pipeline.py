@@ -31,7 +31,7 @@ class Request:
 def plan_of(settings: EvaluationSettings, seed: int) -> Plan:
     """The evaluation's plan from a recipe's settings."""
     sampling = Sampling(settings.temperature, settings.top_p, settings.top_k, settings.max_tokens, seed)
-    return Plan(settings.samples, sampling, settings.batch_size, settings.max_pairs)
+    return Plan(settings.samples, sampling, settings.batch_size, settings.max_pairs, settings.critique_temperature)
 
 
 def train_and_report(recipe: TrainRecipe, data: BuiltData, run: Path, request: Request) -> Path:

@@ -78,7 +78,7 @@ def build(recipe: BuildRecipe, folder: Path, options: JudgeOptions = JudgeOption
     verdicts = _judge_candidates(work, problems, solutions)
     rows = _critique_data(work, problems, solutions, verdicts)
     _write_rows(work, problems, rows, templates)
-    _write_warmup(work, problems, rows, verdicts, _extra_rows(problems, wrong, audited, recipe), audited, templates)
+    _write_warmup(work, problems, rows, verdicts, _reference_rows(problems, wrong, audited, recipe), audited, templates)
     return _write_manifest(work, inputs, templates)
 
 
@@ -217,13 +217,17 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
     }
 
 
-def _extra_rows(
-    problems: list[Problem], wrong: list[Solution], audited: dict[str, Verdict], recipe: BuildRecipe
+def _reference_rows(
+    problems: list[Problem], audited_solutions: list[Solution], audited: dict[str, Verdict], recipe: BuildRecipe
 ) -> list[CritiqueRow]:
-    """Critique rows of the audit's references and wrong solutions, of the training problems."""
+    """Critique rows of the training problems' references.
+
+    The known wrong solutions stay out: they differ from a right one by a sign, which a model that learns its first
+    words of criticism cannot see, and would teach it that good code is as likely wrong as right.
+    """
     by_id = {problem.id: problem for problem in problems}
     train = {p.id for p in problems if split_of(p, recipe.mix.heldout_share) is Split.TRAIN}
-    judged = [solution for solution in wrong if solution.problem_id in train]
+    judged = [solution for solution in audited_solutions if solution.problem_id in train and solution.author == "reference"]
     return critique_rows(by_id, judged, audited, recipe.label)
 
 

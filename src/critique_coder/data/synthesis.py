@@ -1,10 +1,9 @@
 r"""Critiques written from what execution found, for the warm-up (the way of CTRL's first stage, arXiv 2502.03492, §3.2).
 
 A small model asked as in the paper writes a verdict line in one answer of a hundred, so reinforcement learning alone
-would have nothing to reward. The warm-up shows it the form: one sentence about one test, then the verdict line. What
-departs from CTRL: the critique is put together from the test's result instead of being written by a larger model with
-a hint, so nothing about hints can leak; and its verdict is the row's label, so the label threshold decides what the
-sentence may be about.
+would have nothing to reward. The warm-up shows it the form: the line that a right solution has, what one test showed,
+the verdict line. What departs from CTRL: the critique is put together from the reference and the test's result instead
+of being written by a larger model with a hint, so nothing about hints can leak.
 """
 
 from __future__ import annotations
@@ -16,8 +15,10 @@ from critique_coder.judge.compare_values import read, show
 from critique_coder.records import CritiqueRow, Json, Outcome, Problem, TestCase, TestKind, TestResult, Verdict
 from critique_coder.storage import hash_fraction
 
-_LONGEST = 80
-"""Characters of an input or a value above which a test is not talked about."""
+_LONGEST = 70
+"""Characters of a line or a value above which it is not quoted."""
+_RESULT = ("return", "print")
+_NOT_QUOTED = ("#", "def ", '"""', "import ", "from ", "class ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +48,17 @@ def synthesise(
 
 
 def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> str | None:
-    """A sentence about one test that shows what the label says, drawn by the row's id, and the verdict line."""
+    """What a right solution says in one line, whether this one does, what one test showed, and the verdict line.
+
+    The test is drawn by the row's id. The quoted line is the solution's own when it is correct (every test passed, so
+    the line is right), else one of the reference's that the solution lacks: to write it, a model has to think of its
+    own solution before it judges, and the verdict then is a comparison. Without a reference the test stands alone.
+    """
+    line = _own_line(row.solution) if row.label else _missing_line(row.solution, problem.reference)
+    opening = "" if line is None else f"It should say `{line}`, {'and it does' if row.label else 'but it does not'}: "
     broken = _broken(verdict)
     if broken is not None:
-        return f"Wrong: {broken}.\n\\conclusion{{F}}"
+        return f"{opening or 'It is wrong: '}{broken}.\n\\conclusion{{F}}"
     telling = [
         (test, result)
         for test, result in zip(problem.tests, verdict.tests, strict=False)
@@ -59,10 +67,29 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
     told = [(asked, result) for test, result in telling if (asked := _asked(test, problem)) is not None]
     if not told:
         return None
-    asked, result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]
+    (asked, expected), result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]
     if row.label:
-        return f"Right: {asked}, and it does.\n\\conclusion{{T}}"
-    return f"Wrong: {asked}, but {_found(result)}.\n\\conclusion{{F}}"
+        return f"{opening or 'It is right: '}{asked} gives {expected}.\n\\conclusion{{T}}"
+    return f"{opening or 'It is wrong: '}{asked} should give {expected}, but {_found(result)}.\n\\conclusion{{F}}"
+
+
+def _own_line(code: str) -> str | None:
+    """The last line of a program that returns or prints; else its last line."""
+    lines = _lines(code)
+    return next((line for line in reversed(lines) if line.startswith(_RESULT)), lines[-1] if lines else None)
+
+
+def _missing_line(code: str, reference: str | None) -> str | None:
+    """A line of the reference that the program lacks, one that returns or prints where there is one."""
+    have = {"".join(line.split()) for line in _lines(code)}
+    lacking = [line for line in _lines(reference or "") if "".join(line.split()) not in have]
+    return next((line for line in reversed(lacking) if line.startswith(_RESULT)), lacking[-1] if lacking else None)
+
+
+def _lines(code: str) -> list[str]:
+    """The lines that do something and are short enough to quote, stripped."""
+    stripped = (line.strip() for line in code.splitlines())
+    return [line for line in stripped if line and len(line) <= _LONGEST and not line.startswith(_NOT_QUOTED)]
 
 
 def _broken(verdict: Verdict) -> str | None:
@@ -75,17 +102,17 @@ def _broken(verdict: Verdict) -> str | None:
     return None
 
 
-def _asked(test: TestCase, problem: Problem) -> str | None:
-    """What the test asks for, in words; None when that would be too long, or the test is a check program."""
+def _asked(test: TestCase, problem: Problem) -> tuple[str, str] | None:
+    """What the test asks and what it expects; None when that would be too long, or the test is a check program."""
     if test.kind is TestKind.CALL:
         values = [_shown(value) for value in test.args]
         values += [f"{name}={_shown(value)}" for name, value in test.kwargs.items()]
-        words = f"`{problem.entry_point}({', '.join(values)})` should return {_shown(test.expected)}"
+        asked, expected = f"`{problem.entry_point}({', '.join(values)})`", _shown(test.expected)
     elif test.kind is TestKind.STDIO:
-        words = f"For the input {test.stdin.strip()!r} it should print {test.stdout.strip()!r}"
+        asked, expected = f"the input {test.stdin.strip()!r}", repr(test.stdout.strip())
     else:
         return None
-    return words if len(words) <= _LONGEST + 40 else None
+    return (asked, expected) if len(asked) + len(expected) <= 2 * _LONGEST else None
 
 
 def _shown(value: Json) -> str:

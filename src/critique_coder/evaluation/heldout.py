@@ -41,6 +41,7 @@ class Plan:
     sampling: Sampling
     batch_size: int
     max_pairs: int = 0
+    critique_temperature: float = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +151,8 @@ def _limited(pairs: list[dict[str, Json]], most: int) -> list[dict[str, Json]]:
 
 
 def _critiques(opened: OpenModel, pairs: list[dict[str, Json]], plan: Plan, output: Path, title: str) -> list[Judged]:
+    done = _whole_chunks(output, pairs, plan.batch_size)
     with AppendLog(output) as log:
-        done = [row["row_id"] for row in log.done]
-        if done != [pair["id"] for pair in pairs[: len(done)]]:
-            raise BadInput(f"{output}: holds critiques of other pairs; delete it or choose another --output")
         rest = pairs[len(done) :]
         if rest:
             model, meter = opened(), Meter()
@@ -161,12 +160,26 @@ def _critiques(opened: OpenModel, pairs: list[dict[str, Json]], plan: Plan, outp
                 shown.advance(len(done))
                 for start in range(0, len(rest), plan.batch_size):
                     chunk = rest[start : start + plan.batch_size]
-                    sampling = replace(plan.sampling, seed=plan.sampling.seed + len(done) + start)
+                    seed = plan.sampling.seed + len(done) + start
+                    sampling = replace(plan.sampling, seed=seed, temperature=plan.critique_temperature)
                     answers = model.sample([row["prompt"] for row in chunk], 1, sampling, meter.show_on(shown))
                     for row, (answer,) in zip(chunk, answers, strict=True):
                         log.append(_answer_row(row, answer))
     rows = [row for _, row in read_rows(output)] if pairs else []
     return [Judged(row["problem_id"], row["label"], Judgement(row["judgement"])) for row in rows]
+
+
+def _whole_chunks(output: Path, pairs: list[dict[str, Json]], size: int) -> list[str]:
+    """The pairs answered in complete chunks; what a kill left of the next chunk is dropped, since its seed is shared."""
+    with AppendLog(output) as log:
+        rows = log.done
+    done = [row["row_id"] for row in rows]
+    if done != [pair["id"] for pair in pairs[: len(done)]]:
+        raise BadInput(f"{output}: holds critiques of other pairs; delete it or choose another --output")
+    whole = len(done) if len(done) == len(pairs) else len(done) // size * size
+    if whole < len(done):
+        write_jsonl(output, rows[:whole])
+    return done[:whole]
 
 
 def _answer_row(row: dict[str, Json], answer: Completion) -> dict[str, Json]:

@@ -26,7 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 from critique_coder.models import Sampling
 from critique_coder.models.local import encode_chat
 from critique_coder.models.sampling import Tokens, generate
-from critique_coder.storage import Json
+from critique_coder.records import Json
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
 from critique_coder.training.rewards import Rewards

@@ -72,7 +72,9 @@ class EvaluationSettings(Settings):
     samples: int = Field(4, ge=1)
     """Solutions a problem, for pass@1."""
     temperature: float = Field(0.6, ge=0)
-    """Temperature of solutions and critiques (the paper: 0.6)."""
+    """Temperature of solutions (the paper: 0.6)."""
+    critique_temperature: float = Field(0.6, ge=0)
+    """Temperature of critiques (the paper: 0.6); 0 takes the likeliest judgement."""
     top_p: float = Field(0.95, gt=0, le=1)
     """Nucleus (the paper: 0.95)."""
     top_k: int = Field(20, ge=0)

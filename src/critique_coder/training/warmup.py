@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
 from critique_coder.models.sampling import Tokens
-from critique_coder.storage import Json
+from critique_coder.records import Json
 from critique_coder.training.logprobs import completion_logprobs
 from critique_coder.training.recipe import WarmupSettings
 
