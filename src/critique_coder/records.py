@@ -7,7 +7,7 @@ the standard library, so that the judge can be used alone. The file formats are 
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -140,6 +140,11 @@ class TestCase:
         """Read the contract's shape; raises BadInput."""
         if not isinstance(value, dict):
             raise BadInput(f"{where}: a test must be an object, not {_type_name(value)}")
+        value = {
+            key: item
+            for key, item in value.items()
+            if item is not None or (key, value.get("kind")) == ("expected", "call")
+        }
         kind = _Fields(value, where, known=tuple(value)).choice("kind", TestKind)
         own = {
             TestKind.STDIO: ("stdin", "stdout", "checker"),
@@ -208,7 +213,9 @@ class Problem:
         problem_id = fields.text("id", empty=False)
         tests = fields.items("tests")
         if not tests:
-            raise BadInput(f"{where}, key 'tests': problem {problem_id!r} has no tests; nothing could fail it, so add at least one")
+            raise BadInput(
+                f"{where}, key 'tests': problem {problem_id!r} has no tests; nothing could fail it, so add at least one"
+            )
         cases = tuple(TestCase.from_json(t, f"{where}, test {n}") for n, t in enumerate(tests, 1))
         entry_point = fields.text_or_none("entry_point")
         if entry_point is None and any(case.kind is TestKind.CALL for case in cases):
@@ -244,7 +251,7 @@ _PROBLEM_OPTIONAL = (
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A candidate program. ``completion`` is the raw model answer; then ``code`` is what was extracted (None: no code)."""
+    """A candidate program. ``completion`` is the raw answer; then ``code`` is what was extracted (None: none)."""
 
     id: str
     problem_id: str
@@ -306,8 +313,8 @@ class TestResult:
 class Verdict:
     """What execution found for one solution.
 
-    ``pass_rate`` is ``passed / total`` in [0, 1], or None when the machinery failed (``unscored``). ``isolation`` is the
-    level under which the tests ran; ``shared_process`` says that a test shared a process with the solution.
+    ``pass_rate`` is ``passed / total`` in [0, 1], or None when the machinery failed (``unscored``). ``isolation`` is
+    the level under which the tests ran; ``shared_process`` says that a test shared a process with the solution.
     """
 
     solution_id: str
@@ -339,7 +346,17 @@ class Verdict:
     @classmethod
     def from_json(cls, value: Json, where: str) -> Verdict:
         """Read what ``to_json`` wrote; raises BadInput."""
-        known = ("solution_id", "problem_id", "outcome", "passed", "total", "pass_rate", "tests", "isolation", "shared_process")
+        known = (
+            "solution_id",
+            "problem_id",
+            "outcome",
+            "passed",
+            "total",
+            "pass_rate",
+            "tests",
+            "isolation",
+            "shared_process",
+        )
         fields = _Fields(value, where, known)
         results = []
         for n, row in enumerate(fields.items("tests"), 1):
@@ -442,19 +459,24 @@ class _Fields:
         known = tuple(known)
         for key in value:
             if key not in known:
-                raise BadInput(f"{where}: unknown key {key!r}{_nearest(key, known)}; put what is your own under 'metadata'")
+                raise BadInput(
+                    f"{where}: unknown key {key!r}{_nearest(key, known)}; put what is your own under 'metadata'"
+                )
 
     def _bad(self, key: str, what: str) -> BadInput:
         return BadInput(f"{self._where}, key {key!r}: {what}")
 
     def text(self, key: str, default: str | None = None, empty: bool = True) -> str:
-        value = self._value.get(key, default)
+        value = self._value.get(key)
+        value = default if value is None else value
         if value is None:
             raise self._bad(key, "missing")
         if not isinstance(value, str):
             raise self._bad(key, f"must be text, not {_type_name(value)}")
         if not empty and not value.strip():
             raise self._bad(key, "must not be empty")
+        if any("\ud800" <= sign <= "\udfff" for sign in value):
+            raise self._bad(key, "holds half a character (a lone surrogate), which no file can store; remove it")
         return value
 
     def text_or_none(self, key: str, convert: bool = False) -> str | None:
@@ -483,10 +505,13 @@ class _Fields:
         value = self._value.get(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-            raise self._bad(key, f"must be a number, not {_type_name(value)}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+            raise self._bad(key, f"must be a finite number, not {_type_name(value)}")
         if (minimum is not None and value < minimum) or (above is not None and value <= above):
-            raise self._bad(key, f"must be {'at least' if minimum is not None else 'above'} {minimum if minimum is not None else above}")
+            raise self._bad(
+                key,
+                f"must be {'at least' if minimum is not None else 'above'} {minimum if minimum is not None else above}",
+            )
         return value
 
     def choice(self, key: str, options: type[E]) -> E:

@@ -26,11 +26,13 @@ M = TypeVar("M", bound=BaseModel)
 class Settings(BaseModel):
     """The base of all recipe sections: unknown keys are refused, values are checked, instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
 
 
 def find_recipe(name: str, kind: str) -> Path:
-    """The recipe file that ``name`` means: a path, or the name of one that the package brings (``kind``: data, training)."""
+    """The recipe that ``name`` means: a path, or the name of a built-in one (``kind``: data or training)."""
     path = Path(name)
     if path.is_file():
         return path
@@ -76,14 +78,18 @@ def _apply(values: dict[str, Any], override: str) -> None:
     *sections, key = name.split(".")
     place: Any = values
     for section in sections:
-        if isinstance(place, list) and section.isdigit() and int(section) < len(place):
+        if isinstance(place, list):
+            if not section.isdigit() or int(section) >= len(place):
+                raise BadInput(f"override {override!r}: {section!r} is not one of the entries 0 to {len(place) - 1}")
             place = place[int(section)]
-        elif isinstance(place, dict):
+        else:
             place = place.setdefault(section, {})
         if not isinstance(place, dict | list):
             raise BadInput(f"override {override!r}: {section!r} is not a section")
     if isinstance(place, list):
-        raise BadInput(f"override {override!r}: {sections[-1]!r} is a list; name one of its entries, as in source.0.{key}")
+        raise BadInput(
+            f"override {override!r}: {sections[-1]!r} is a list; name one of its entries, as in source.0.{key}"
+        )
     place[key] = value
 
 
@@ -91,10 +97,12 @@ def _complaint(model: type[BaseModel], error: ValidationError, where: str, text:
     first = error.errors()[0]
     dotted = ".".join(str(part) for part in first["loc"])
     key = str(first["loc"][-1]) if first["loc"] else ""
-    if any(override.partition("=")[0] == dotted for override in overrides):
+    if any(_overlap(override.partition("=")[0], dotted) for override in overrides):
         place = f"override {dotted!r}"
     else:
-        line = next((n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[*{re.escape(key)}\b", row)), None)
+        line = next(
+            (n for n, row in enumerate(text.splitlines(), 1) if re.match(rf"\s*\[*{re.escape(key)}\b", row)), None
+        )
         place = f"{where}, line {line}, key {dotted!r}" if line else f"{where}, key {dotted!r}"
     if first["type"] == "extra_forbidden":
         known = _keys_at(model, first["loc"][:-1])
@@ -102,7 +110,14 @@ def _complaint(model: type[BaseModel], error: ValidationError, where: str, text:
         nearest = f"did you mean {close[0]!r}? " if close else ""
         return f"{place}: unknown key; {nearest}known here: {', '.join(known)}"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[0].lower()}{message[1:]}" + (f" (got {first['input']!r})" if first["type"] != "missing" else "")
+    return f"{place}: {message[0].lower()}{message[1:]}" + (
+        f" (got {first['input']!r})" if first["type"] != "missing" else ""
+    )
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two dotted keys are the same, or one lies in the section that the other names."""
+    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
 
 
 def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
@@ -114,7 +129,11 @@ def _keys_at(model: type[BaseModel], path: Iterable[int | str]) -> list[str]:
 
 
 def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias) and issubclass(annotation, BaseModel):
+    if (
+        isinstance(annotation, type)
+        and not isinstance(annotation, types.GenericAlias)
+        and issubclass(annotation, BaseModel)
+    ):
         yield annotation
     for argument in typing.get_args(annotation):
         yield from _models_in(argument)

@@ -1,4 +1,4 @@
-"""Files in and out: JSON Lines and Parquet, atomic writes, append-only logs that survive a kill, build and run folders."""
+"""Files in and out: JSON Lines and Parquet, atomic writes, logs that survive a kill, build and run folders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,8 +39,10 @@ def read_rows(path: str | Path) -> Iterator[tuple[str, Json]]:
                 if line.strip():
                     yield f"{path}, line {number}", _parse_line(line, f"{path}, line {number}")
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: is not UTF-8 text; convert it, or give the file's real ending (.gz, .parquet)") from None
-    except (EOFError, gzip.BadGzipFile) as error:
+        raise BadInput(
+            f"{path}: is not UTF-8 text; convert it, or give the file's real ending (.gz, .parquet)"
+        ) from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadInput(f"{path}: the compressed file is damaged or cut short ({error})") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
@@ -53,12 +56,19 @@ def _open_text(path: Path) -> IO[str]:
 
 def _parse_line(line: str, where: str) -> Json:
     try:
-        return json.loads(line)
+        return json.loads(line, parse_constant=lambda name: _refuse_constant(name, where))
     except json.JSONDecodeError as error:
         cut = "; the line seems cut off" if not line.endswith("\n") else ""
         raise BadInput(f"{where}: not valid JSON at column {error.colno}: {error.msg}{cut}") from None
     except RecursionError:
         raise BadInput(f"{where}: nested too deeply") from None
+    except ValueError as error:
+        raise BadInput(f"{where}: not readable as JSON: {str(error).split(';')[0]}") from None
+
+
+def _refuse_constant(name: str, where: str) -> Json:
+    tagged = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}[name]
+    raise BadInput(f'{where}: {name} is not JSON; write {{"$float": "{tagged}"}} in its place')
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Json]]:
@@ -98,7 +108,7 @@ def read_problems(path: str | Path) -> list[Problem]:
 
 
 def read_solutions(path: str | Path, extract: Callable[[str], str | None]) -> list[Solution]:
-    """The solutions of a file in the contract's format; ``extract`` gets code out of raw completions. Raises BadInput."""
+    """The solutions of a file in the contract's format; ``extract`` gets code out of completions. Raises BadInput."""
     return read_all(path, lambda row, where: Solution.from_json(row, where, extract), lambda solution: solution.id)
 
 
@@ -182,7 +192,9 @@ class AppendLog:
             with open(self.path, "r+b") as file:
                 file.truncate(whole)
         text = data[:whole].decode("utf-8", errors="replace")
-        return [_parse_line(line + "\n", f"{self.path}, line {n}") for n, line in enumerate(text.split("\n"), 1) if line]
+        return [
+            _parse_line(line + "\n", f"{self.path}, line {n}") for n, line in enumerate(text.split("\n"), 1) if line
+        ]
 
     def append(self, row: Json) -> None:
         """Add one object; it is on its way to the disk when this returns."""
@@ -198,7 +210,9 @@ class AppendLog:
     def __enter__(self) -> AppendLog:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -259,4 +273,6 @@ def require_space(folder: str | Path, megabytes: float) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free / 1e6
     if free < megabytes:
-        raise BadInput(f"{folder}: the disk has {free:.0f} MB free and about {megabytes:.0f} MB are needed; make room first")
+        raise BadInput(
+            f"{folder}: the disk has {free:.0f} MB free and about {megabytes:.0f} MB are needed; make room first"
+        )

@@ -21,7 +21,9 @@ from critique_coder.cli.options import (
 @click.argument("recipe")
 @overrides_argument
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="The folder to write.")
-@click.option("--problems", type=click.Path(), help="Problems in the project's format, instead of the recipe's sources.")
+@click.option(
+    "--problems", type=click.Path(), help="Problems in the project's format, instead of the recipe's sources."
+)
 @click.option("--model", help="Folder or hub id of the model that writes the candidate solutions.")
 @click.option("--endpoint", help="OpenAI-compatible server that writes them, such as http://localhost:8000/v1.")
 @print_config_option

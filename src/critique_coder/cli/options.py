@@ -21,7 +21,9 @@ EXIT_UNSCORED = 3
 
 def json_option(function: F) -> F:
     """``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary as the last line.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print a machine-readable summary as the last line.")(
+        function
+    )
 
 
 def unsafe_option(function: F) -> F:
@@ -31,7 +33,9 @@ def unsafe_option(function: F) -> F:
 
 def print_config_option(function: F) -> F:
     """``--print-config``."""
-    return click.option("--print-config", is_flag=True, help="Show the resolved recipe with all settings, and stop.")(function)
+    return click.option("--print-config", is_flag=True, help="Show the resolved recipe with all settings, and stop.")(
+        function
+    )
 
 
 def overrides_argument(function: F) -> F:

@@ -19,6 +19,7 @@ from critique_coder.storage import read_json, write_json
 from critique_coder.training.recipe import EvaluationSettings, TrainRecipe
 from critique_coder.training.run import timed, train
 
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What was asked for, as the manifest and the report tell it."""

@@ -12,7 +12,9 @@ from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_opt
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
 @click.argument("solutions", type=click.Path())
-@click.option("--problems", required=True, help="The problems file (or folder), or the name of a source such as starter.")
+@click.option(
+    "--problems", required=True, help="The problems file (or folder), or the name of a source such as starter."
+)
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The verdicts file to write.")
 @click.option("--workers", type=click.IntRange(min=1), help="Programs run at the same time.  [default: one a core]")
 @click.option("--first-failure", is_flag=True, help="Stop a solution at its first failing test.")
@@ -54,13 +56,19 @@ def command(
     answers = read_solutions(existing(solutions, "file"), extract_code)
     for place, answer in enumerate(answers, 1):
         if answer.problem_id not in known:
-            raise BadInput(f"{solutions}, row {place}, key 'problem_id': no problem {answer.problem_id!r} in {problems}")
+            raise BadInput(
+                f"{solutions}, row {place}, key 'problem_id': no problem {answer.problem_id!r} in {problems}"
+            )
     inputs = {"solutions": sha256_file(solutions), "problems": [sha256_file(file) for file in corpus.files]}
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
     _claim_output(output, {**inputs, **limits})
     settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
-    with open_judge(settings, judge_options(unsafe_no_isolation, first_failure)) as judge:
-        verdicts = verify_solutions(judge, known, answers, output)
+    try:
+        with open_judge(settings, judge_options(unsafe_no_isolation, first_failure)) as judge:
+            verdicts = verify_solutions(judge, known, answers, output)
+    except BadInput:
+        _leave_nothing(output)
+        raise
     outcomes = Counter(verdict.outcome for verdict in verdicts)
     lines = [f"{outcome.value:<15}{count}" for outcome, count in outcomes.most_common()]
     slow = sorted(((sum(t.time_s for t in v.tests), v.solution_id) for v in verdicts), reverse=True)[:3]
@@ -86,3 +94,10 @@ def _claim_output(output: Path, settings: dict[str, object]) -> None:
         write_json(mark, settings)
     except OSError as error:
         raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from None
+
+
+def _leave_nothing(output: Path) -> None:
+    """Bad input that only showed when the first solution was judged leaves no file behind."""
+    if output.exists() and output.stat().st_size == 0:
+        output.unlink()
+        output.with_name(f".{output.name}.inputs.json").unlink(missing_ok=True)

@@ -60,5 +60,7 @@ def _wrong_loss(
         return Loss(problem.id, "wrong_solution_passes", f"{accepted[0]} passes all {len(problem.tests)} tests")
     failed = sum(verdicts[s.id].outcome not in (Outcome.PASSED, Outcome.UNSCORED) for s in wrong)
     if failed < settings.min_wrong:
-        return Loss(problem.id, "too_few_wrong_solutions", f"{failed} known wrong solutions fail, {settings.min_wrong} wanted")
+        return Loss(
+            problem.id, "too_few_wrong_solutions", f"{failed} known wrong solutions fail, {settings.min_wrong} wanted"
+        )
     return None

@@ -18,7 +18,6 @@ from critique_coder.data.candidates import plan_of_candidates, sample_solutions
 from critique_coder.data.filter import Loss, filter_problems
 from critique_coder.data.label import balance, critique_rows
 from critique_coder.data.mix import (
-    RowKind,
     Split,
     Templates,
     convert,
@@ -36,6 +35,7 @@ from critique_coder.models import TextModel, open_model
 from critique_coder.models.embedded import NAME as EMBEDDED
 from critique_coder.prompts import extract_code, load_template
 from critique_coder.records import BadInput, CritiqueRow, Json, Outcome, Problem, Solution, Verdict
+from critique_coder.settings import to_toml
 from critique_coder.storage import (
     claim_folder,
     read_solutions,
@@ -46,7 +46,6 @@ from critique_coder.storage import (
     write_parquet,
     write_text,
 )
-from critique_coder.settings import to_toml
 
 
 @dataclass(slots=True)
@@ -95,7 +94,7 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
             raise BadInput(f"{recipe.candidates.path}: no such file (candidates.path)")
     names += [name for name in (recipe.mix.solve_template, recipe.mix.critique_template) if name is not None]
     wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
-    inputs = {Path(name).name: sha256_file(name) for name in names}
+    inputs = {name: sha256_file(name) for name in names}
     return Corpus(tuple(problems), wrong, tuple(names)), inputs
 
 
@@ -130,7 +129,9 @@ def _reasons(lost: Sequence[Loss]) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in Counter(loss.reason for loss in lost).items())
 
 
-def _judge(work: Build, problems: Sequence[Problem], solutions: Sequence[Solution], name: str, title: str) -> list[Verdict]:
+def _judge(
+    work: Build, problems: Sequence[Problem], solutions: Sequence[Solution], name: str, title: str
+) -> list[Verdict]:
     by_id = {problem.id: problem for problem in problems}
     with open_judge(work.recipe.judge, work.options) as judge:
         verdicts = verify_solutions(judge, by_id, solutions, work.file(name), title)
@@ -227,7 +228,9 @@ def _reference_rows(
     """
     by_id = {problem.id: problem for problem in problems}
     train = {p.id for p in problems if split_of(p, recipe.mix.heldout_share) is Split.TRAIN}
-    judged = [solution for solution in audited_solutions if solution.problem_id in train and solution.author == "reference"]
+    judged = [
+        solution for solution in audited_solutions if solution.problem_id in train and solution.author == "reference"
+    ]
     return critique_rows(by_id, judged, audited, recipe.label)
 
 
@@ -270,10 +273,12 @@ def _write_manifest(work: Build, inputs: dict[str, str], templates: Templates) -
         "kind": "build",
         "inputs": inputs,
         "settings": work.recipe.model_dump(mode="json"),
-        "candidate_model": work.recipe.candidates.model or EMBEDDED,
+        "candidate_model": None if work.recipe.candidates.path else work.recipe.candidates.model or EMBEDDED,
         "templates": {t.name: t.sha256 for t in (templates.solve, templates.critique)},
         "counts": work.counts,
-        "outputs": {name: sha256_file(work.file(name)) for name in (*outputs, "rows/train.parquet", "rows/heldout.parquet")},
+        "outputs": {
+            name: sha256_file(work.file(name)) for name in (*outputs, "rows/train.parquet", "rows/heldout.parquet")
+        },
         "versions": {"critique-coder": __version__, "python": platform.python_version()},
     }
     write_json(work.file("manifest.json"), manifest)

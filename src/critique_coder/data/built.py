@@ -21,7 +21,11 @@ class BuiltData:
         """Check that ``folder`` is a finished build; raises BadInput."""
         place = Path(folder)
         if not (place / "manifest.json").exists():
-            hint = "the build was not finished; run it again" if (place / "settings.json").exists() else "make one with `critique-coder build`"
+            hint = (
+                "the build was not finished; run it again"
+                if (place / "settings.json").exists()
+                else "make one with `critique-coder build`"
+            )
             raise BadInput(f"{folder}: is not a finished build folder (no manifest.json): {hint}")
         return cls(place)
 

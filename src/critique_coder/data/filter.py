@@ -26,7 +26,9 @@ class Loss:
         return {"problem_id": self.problem_id, "reason": self.reason, "detail": self.detail}
 
 
-def filter_problems(problems: Iterable[Problem], settings: FilterSettings, seed: int) -> tuple[list[Problem], list[Loss]]:
+def filter_problems(
+    problems: Iterable[Problem], settings: FilterSettings, seed: int
+) -> tuple[list[Problem], list[Loss]]:
     """The problems with the tests that are kept, and those left with none."""
     kept: list[Problem] = []
     lost: list[Loss] = []

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from critique_coder.data.recipe import MixSettings
 from critique_coder.prompts import Template, critique_prompt, solve_prompt
 from critique_coder.records import CritiqueRow, Json, Problem
 from critique_coder.storage import hash_fraction
@@ -41,7 +40,9 @@ def split_of(problem: Problem, heldout_share: float) -> Split:
     return Split.HELDOUT if hash_fraction("split", family) < heldout_share else Split.TRAIN
 
 
-def convert(problems: Sequence[Problem], rows: Iterable[CritiqueRow], share: float, seed: int) -> dict[str, CritiqueRow]:
+def convert(
+    problems: Sequence[Problem], rows: Iterable[CritiqueRow], share: float, seed: int
+) -> dict[str, CritiqueRow]:
     """The critique row of each training problem that is converted, by problem id (paper, section 2.2).
 
     ``share`` of all ``problems`` is converted, so the total stays; a problem without any row cannot be. The problems

@@ -1,4 +1,4 @@
-r"""Critiques written from what execution found, for the warm-up (the way of CTRL's first stage, arXiv 2502.03492, §3.2).
+r"""Critiques made from what execution found, for the warm-up (the way of CTRL's first stage, arXiv 2502.03492, §3.2).
 
 A small model asked as in the paper writes a verdict line in one answer of a hundred, so reinforcement learning alone
 would have nothing to reward. The warm-up shows it the form: the line that a right solution has, what one test showed,
@@ -64,7 +64,7 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
         for test, result in zip(problem.tests, verdict.tests, strict=False)
         if (result.outcome is Outcome.PASSED) is row.label
     ]
-    told = [(asked, result) for test, result in telling if (asked := _asked(test, problem)) is not None]
+    told = [(words, result) for test, result in telling if (words := _asked(test, problem)) is not None]
     if not told:
         return None
     (asked, expected), result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]

@@ -67,7 +67,8 @@ def check_unscored(verdicts: Sequence[Verdict], settings: JudgeSettings) -> int:
     unscored = sum(verdict.outcome is Outcome.UNSCORED for verdict in verdicts)
     if unscored > settings.max_unscored * len(verdicts):
         raise TooManyUnscored(
-            f"{unscored} of {len(verdicts)} solutions could not be judged (judge.max_unscored = {settings.max_unscored}); "
+            f"{unscored} of {len(verdicts)} solutions could not be judged "
+            f"(judge.max_unscored = {settings.max_unscored}); "
             "see `critique-coder doctor`"
         )
     return unscored

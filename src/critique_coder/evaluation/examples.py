@@ -19,7 +19,7 @@ _LONGEST = 160
 
 
 def examples(data: BuiltData, folder: Path, stage: str) -> list[dict[str, Json]]:
-    """Three solutions (one that passes, one that fails, one partly right) and three critiques (right and wrong ones)."""
+    """Three solutions (one passes, one fails, one is partly right) and three critiques (right and wrong ones)."""
     return _solve_examples(data, folder / stage, stage) + _critique_examples(data, folder / stage, stage)
 
 
@@ -68,7 +68,9 @@ def _critique_examples(data: BuiltData, place: Path, stage: str) -> list[dict[st
         lambda row: right(row, label=False, hit=False) or right(row, label=True, hit=False),
     )
     rows = []
-    for answer in _one_of_each(answers, kinds, lambda row: row["row_id"], lambda row: critiques[row["row_id"]]["problem_id"]):
+    for answer in _one_of_each(
+        answers, kinds, lambda row: row["row_id"], lambda row: critiques[row["row_id"]]["problem_id"]
+    ):
         critique = critiques[answer["row_id"]]
         problem = data.problems[critique["problem_id"]]
         verdict = Verdict.from_json(*verdicts[critique["solution_id"]])
@@ -96,7 +98,8 @@ def _one_of_each(
     """One item of each kind, of different problems where possible, filled up with others to three."""
     order = sorted(items, key=lambda item: hash_fraction("example", name(item)))
     chosen: list[T] = []
-    for kind in (*kinds, *((lambda item: True),) * EACH):
+    anything: Callable[[T], bool] = lambda item: True  # noqa: E731 - a name would say less
+    for kind in (*kinds, *(anything,) * EACH):
         if len(chosen) == EACH:
             break
         taken = {group(item) for item in chosen}

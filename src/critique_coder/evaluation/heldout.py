@@ -35,7 +35,7 @@ OpenModel = Callable[[], TextModel]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a model is measured: ``samples`` solutions a problem, one critique a pair; ``max_pairs`` 0 means all pairs."""
+    """How a model is measured: ``samples`` solutions a problem, a critique a pair; ``max_pairs`` 0 means all."""
 
     samples: int
     sampling: Sampling
@@ -83,7 +83,9 @@ def evaluate(
     rows = data.rows("heldout")
     problems = [data.problems[row["problem_id"]] for row in rows if row["kind"] == "solve"]
     if not problems:
-        raise BadInput(f"{data.folder}: holds no held-out problems to evaluate on; build with mix.heldout_share above 0")
+        raise BadInput(
+            f"{data.folder}: holds no held-out problems to evaluate on; build with mix.heldout_share above 0"
+        )
     place = folder / stage
     place.mkdir(parents=True, exist_ok=True)
     lazy = _Once(open_model)
@@ -107,13 +109,17 @@ def evaluate(
         "finished": sum(bool(s.metadata.get("finished")) for s in solutions) / max(1, len(solutions)),
         "tokens_per_solution": sum(int(s.metadata.get("tokens", 0)) for s in solutions) / max(1, len(solutions)),
     }
-    return Measured(stage, solve_counts((v.problem_id, v.pass_rate) for v in verdicts), critique_counts(judged), details)
+    return Measured(
+        stage, solve_counts((v.problem_id, v.pass_rate) for v in verdicts), critique_counts(judged), details
+    )
 
 
 def _take_over(data: BuiltData, problems: list[Problem], plan: SamplingPlan, source: str, output: Path) -> None:
     settings, seed = data.manifest["settings"]["candidates"], data.manifest["settings"]["seed"]
     sampled = plan_of_candidates(settings, settings["heldout_n"], seed)
-    same_model = settings["endpoint"] is None and settings["path"] is None and data.manifest["candidate_model"] == source
+    same_model = (
+        settings["endpoint"] is None and settings["path"] is None and data.manifest["candidate_model"] == source
+    )
     if output.exists() or not same_model or sampled != plan:
         return
     wanted = {problem.id for problem in problems}
@@ -170,7 +176,7 @@ def _critiques(opened: OpenModel, pairs: list[dict[str, Json]], plan: Plan, outp
 
 
 def _whole_chunks(output: Path, pairs: list[dict[str, Json]], size: int) -> list[str]:
-    """The pairs answered in complete chunks; what a kill left of the next chunk is dropped, since its seed is shared."""
+    """The pairs answered in complete chunks; what a kill left of the next one is dropped: its seed is shared."""
     with AppendLog(output) as log:
         rows = log.done
     done = [row["row_id"] for row in rows]

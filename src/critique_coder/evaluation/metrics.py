@@ -118,4 +118,5 @@ def critique_metrics(counts: Counts, weights: Array) -> dict[str, Array]:
 
 
 def _ratio(upper: Array, lower: Array) -> Array:
-    return np.divide(upper, lower, out=np.full(upper.shape, np.nan), where=lower != 0)
+    ratio: Array = np.divide(upper, lower, out=np.full(upper.shape, np.nan), where=lower != 0)
+    return ratio

@@ -36,7 +36,9 @@ class Estimate:
 
     def to_json(self) -> dict[str, float | None]:
         """The three numbers; NaN (a metric that is not defined here) becomes null."""
-        return {name: _plain(number) for name, number in (("value", self.value), ("low", self.low), ("high", self.high))}
+        return {
+            name: _plain(number) for name, number in (("value", self.value), ("low", self.low), ("high", self.high))
+        }
 
 
 @dataclass(frozen=True, slots=True)

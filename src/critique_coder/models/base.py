@@ -19,7 +19,7 @@ class ModelError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to draw. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 mean no cut; ``max_tokens`` per completion."""
+    """How to draw. ``temperature`` 0 is greedy; ``top_k`` 0 and ``top_p`` 1 mean no cut; ``max_tokens`` an answer."""
 
     temperature: float = 0.6
     top_p: float = 0.95

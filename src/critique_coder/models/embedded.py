@@ -33,7 +33,7 @@ def cache_folder() -> Path:
 
 
 def resolve_source(source: str | None) -> str:
-    """What transformers can load for ``source``: itself, or the folder of the embedded model for None. Raises ModelError."""
+    """What transformers can load: ``source``, or for None the embedded model's folder. Raises ModelError."""
     return source if source is not None else str(embedded_model())
 
 

@@ -82,7 +82,9 @@ class EndpointModel:
         try:
             return str(self._request("GET", "/models")["data"][0]["id"])
         except (KeyError, IndexError, TypeError):
-            raise ModelError(f"endpoint {self._base}: does not say which model it serves; name one with --model") from None
+            raise ModelError(
+                f"endpoint {self._base}: does not say which model it serves; name one with --model"
+            ) from None
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """One request, repeated with growing pauses (or as ``Retry-After`` says) while the server is busy."""
@@ -103,7 +105,9 @@ class EndpointModel:
                 pause = _retry_after(response, pause)
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(pause)
-        raise ModelError(f"endpoint {self._base}: no answer ({reason}); is the server running, and is the URL its /v1 base?")
+        raise ModelError(
+            f"endpoint {self._base}: no answer ({reason}); is the server running, and is the URL its /v1 base?"
+        )
 
     def _json(self, response: httpx.Response) -> Any:
         if response.is_error:
@@ -113,7 +117,9 @@ class EndpointModel:
         try:
             return response.json()
         except ValueError:
-            raise ModelError(f"endpoint {self._base}: answered something that is not JSON; is the URL its /v1 base?") from None
+            raise ModelError(
+                f"endpoint {self._base}: answered something that is not JSON; is the URL its /v1 base?"
+            ) from None
 
 
 def _retry_after(response: httpx.Response, otherwise: float) -> float:

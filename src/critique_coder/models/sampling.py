@@ -94,9 +94,7 @@ class _Batch:
         ids = torch.tensor([[0] * (width - len(p)) + p for p in distinct])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        out = self._model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1
-        )
+        out = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
         rows = torch.tensor(owner)
         self._cache = out.past_key_values
         self._cache.batch_select_indices(rows)
@@ -108,7 +106,9 @@ class _Batch:
         """Draw one token for every active row; rows that ended leave the batch."""
         tokens, logprobs = draw(self._logits, self._sampling, self._generator)
         stay: list[int] = []
-        for place, (index, token, logprob) in enumerate(zip(self.active, tokens.tolist(), logprobs.tolist(), strict=True)):
+        for place, (index, token, logprob) in enumerate(
+            zip(self.active, tokens.tolist(), logprobs.tolist(), strict=True)
+        ):
             row = self._tokens[index]
             row.append(token)
             self._logprobs[index].append(logprob)

@@ -16,7 +16,7 @@ CONCLUSIONS = {r"\conclusion{T}": Judgement.CORRECT, r"\conclusion{F}": Judgemen
 
 _THINK_START, _THINK_END = "<think>", "</think>"
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
-_VERDICT = re.compile(r"\\conclusion\{([^{}\n]*)\}")
+_VERDICT = "\\conclusion{"
 
 
 def after_thinking(text: str) -> str | None:
@@ -37,8 +37,9 @@ def extract_code(completion: str) -> str | None:
     if answer is None:
         return None
     found: str | None = None
-    fence, block = "", []
-    for line in answer.splitlines():
+    fence = ""
+    block: list[str] = []
+    for line in answer.replace("\r\n", "\n").split("\n"):
         match = _FENCE.match(line)
         if not fence:
             if match:
@@ -57,7 +58,7 @@ def parse_judgement(critique: str) -> Judgement:
     ``\conclusion{t}``, is malformed, and so is a critique without one.
     """
     answer = after_thinking(critique)
-    verdicts = _VERDICT.findall(answer) if answer is not None else []
-    if not verdicts:
+    place = -1 if answer is None else answer.rfind(_VERDICT)
+    if answer is None or place < 0:
         return Judgement.MALFORMED
-    return CONCLUSIONS.get(rf"\conclusion{{{verdicts[-1]}}}", Judgement.MALFORMED)
+    return CONCLUSIONS.get(answer[place : place + len(_VERDICT) + 2], Judgement.MALFORMED)

@@ -19,7 +19,11 @@ _KNOWN = {
 }
 _NEEDED = {"solve": frozenset({"statement"}), "critique": frozenset({"statement", "solution"})}
 _ENVIRONMENT = jinja2.Environment(
-    undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False, autoescape=False
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=False,
+    autoescape=False,
 )
 
 
@@ -57,8 +61,15 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
     for name in sorted(_NEEDED[kind] - used):
         raise BadInput(f"{path}: a {kind} template must show {{{{ {name} }}}}")
     if kind == "critique" and not (r"\conclusion{T}" in text and r"\conclusion{F}" in text):
-        raise BadInput(f"{path}: a critique template must name both verdict lines, \\conclusion{{T}} and \\conclusion{{F}}")
-    return _template(Path(path).stem, text)
+        raise BadInput(
+            f"{path}: a critique template must name both verdict lines, \\conclusion{{T}} and \\conclusion{{F}}"
+        )
+    template = _template(Path(path).stem, text)
+    try:
+        template.render(**dict.fromkeys(_KNOWN[kind], "text"))
+    except (jinja2.TemplateError, TypeError) as error:
+        raise BadInput(f"{path}: cannot be rendered: {error}") from None
+    return template
 
 
 def solve_prompt(template: Template, problem: Problem) -> list[dict[str, str]]:

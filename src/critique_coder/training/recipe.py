@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from critique_coder.data.recipe import JudgeSettings
 from critique_coder.settings import Settings
@@ -60,6 +60,14 @@ class GrpoSettings(Settings):
     """Use only solve rows whose measured mean pass rate lies in this band (offline difficulty filter)."""
     micro_batch_size: int = Field(4, ge=1)
     """Rollouts a forward pass; a divisor of prompts x group_size."""
+
+    @field_validator("keep_pass_rate")
+    @classmethod
+    def _in_order(cls, band: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= band[0] <= band[1] <= 1:
+            raise ValueError("must be two shares in rising order, such as [0.05, 0.95]")
+        return band
+
     save_every: int = Field(10, ge=1)
     """Steps between checkpoints."""
     rollout_batch_size: int = Field(64, ge=1)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,7 +72,8 @@ def _check(recipe: TrainRecipe, data: BuiltData) -> None:
     grpo = recipe.grpo
     if grpo.prompts * grpo.group_size % grpo.micro_batch_size:
         raise BadInput(
-            f"grpo.micro_batch_size: {grpo.micro_batch_size} must divide prompts x group_size = {grpo.prompts * grpo.group_size}"
+            f"grpo.micro_batch_size: {grpo.micro_batch_size} must divide "
+            f"prompts x group_size = {grpo.prompts * grpo.group_size}"
         )
     if grpo.steps and not training_rows(recipe, data):
         raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
@@ -137,16 +137,20 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
             log.append({"stage": "warmup", "step": step, "metrics": metrics})
             shown.advance(1, f"loss {logs['loss']:.3f}")
 
-        train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step)
+        train_warmup(
+            model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step
+        )
     _save(model, tokenizer, place)
     return str(place)
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Half True, half False, drawn by id; the smaller side is repeated when it does not reach. Prompt and completion."""
+    """Half True, half False, drawn by id; a side that does not reach is repeated. Prompt and completion."""
     sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False)}
     if not all(sides.values()):
-        raise BadInput(f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and of wrong solutions; set warmup.rows=0 to skip")
+        raise BadInput(
+            f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and wrong solutions; warmup.rows=0 skips"
+        )
     chosen = []
     for label, side in sides.items():
         side.sort(key=lambda row: hash_fraction(seed, "warmup", row["id"]))

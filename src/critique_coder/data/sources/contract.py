@@ -23,14 +23,18 @@ def read(path: str | None) -> Corpus:
     place = Path(path)
     if not place.is_dir():
         return Corpus(tuple(read_problems(place)), (), (str(place),))
-    found = sorted(entry for entry in place.iterdir() if entry.name.endswith(_ENDINGS) and entry.name != WRONG_SOLUTIONS)
+    found = sorted(
+        entry for entry in place.iterdir() if entry.name.endswith(_ENDINGS) and entry.name != WRONG_SOLUTIONS
+    )
     if not found:
         raise BadInput(f"{path}: the folder holds no problems file ({', '.join(_ENDINGS)})")
     problems: dict[str, Problem] = {}
     for file in found:
         for problem in read_problems(file):
             if problem.id in problems:
-                raise BadInput(f"{file}, key 'id': {problem.id!r} stands in another file of {path} already; ids must be unique")
+                raise BadInput(
+                    f"{file}, key 'id': {problem.id!r} stands in another file of {path} already; ids must be unique"
+                )
             problems[problem.id] = problem
     wrong: list[Solution] = []
     if (place / WRONG_SOLUTIONS).exists():

@@ -29,7 +29,9 @@ def _find(path: str | None) -> Path:
     data = os.environ.get("CRITIQUE_CODER_DATA")
     place = Path(path) if path is not None else Path(data) / "mbpp" if data else None
     if place is None:
-        raise BadInput("source 'mbpp' needs a path: the file mbpp.jsonl, or set CRITIQUE_CODER_DATA to a folder with mbpp/")
+        raise BadInput(
+            "source 'mbpp' needs a path: the file mbpp.jsonl, or set CRITIQUE_CODER_DATA to a folder with mbpp/"
+        )
     if not place.is_dir():
         return place
     for name in _NAMES:
@@ -70,7 +72,11 @@ def _called(check: str, code: str) -> str | None:
     """The function of the reference that the check calls."""
     try:
         defined = {node.name for node in ast.walk(ast.parse(code)) if isinstance(node, ast.FunctionDef)}
-        calls = [node.func.id for node in ast.walk(ast.parse(check)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        calls = [
+            node.func.id
+            for node in ast.walk(ast.parse(check))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        ]
     except SyntaxError:
         return None
     return next((name for name in calls if name in defined), None)
