@@ -506,7 +506,7 @@ class _Fields:
         if value is None:
             return default
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-            raise self._bad(key, f"must be a finite number, not {_type_name(value)}")
+            raise self._bad(key, f"must be a number, not {_type_name(value)}")
         if (minimum is not None and value < minimum) or (above is not None and value <= above):
             raise self._bad(
                 key,

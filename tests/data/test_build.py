@@ -160,7 +160,7 @@ def test_the_warm_up_is_of_training_problems_and_says_the_label(built: Path) -> 
 
 def test_the_manifest_tells_inputs_settings_counts_and_outputs(built: Path, recorded: Path) -> None:
     manifest = BuiltData.open(built).manifest
-    assert manifest["inputs"]["recorded.jsonl"] == sha256_file(recorded)
+    assert manifest["inputs"][str(recorded)] == sha256_file(recorded)
     assert manifest["settings"]["mix"]["critique_share"] == 0.5
     assert manifest["counts"]["problems"]["kept"] == PROBLEMS and manifest["counts"]["problems"]["lost"] == {}
     assert manifest["counts"]["solutions"]["total"] == 4 * PROBLEMS

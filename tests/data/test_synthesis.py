@@ -62,7 +62,7 @@ def test_every_solution_gets_a_critique_whose_verdict_is_its_label(made: dict[st
 def test_a_wrong_answer_is_told_with_a_call_and_the_value_it_gives(judge: Judge, name: str) -> None:
     for seed in range(4):
         ((_, text),) = texts(critiques_of(judge, a_problem(tests=4), {name: CODES[name]}, seed)).items()
-        found = re.search(r"`double\((\d+)\)` should return (\S+), but it gives (\S+)\.\n\\conclusion\{F\}$", text)
+        found = re.search(r"`double\((\d+)\)` should give (\S+), but it gives (\S+)\.\n\\conclusion\{F\}$", text)
         assert found, text
         n = int(found[1])
         given = {"plus_one": str(2 * n + 1), "square": str(n * n), "text": repr(str(2 * n))}[name]
@@ -70,7 +70,7 @@ def test_a_wrong_answer_is_told_with_a_call_and_the_value_it_gives(judge: Judge,
 
 
 def test_a_right_solution_is_told_with_a_test_it_passes(made: dict[str, str]) -> None:
-    found = re.search(r"`double\((\d+)\)` should return (\d+), and it does\.\n\\conclusion\{T\}$", made["right"])
+    found = re.search(r"and it does: `double\((\d+)\)` gives (\d+)\.\n\\conclusion\{T\}$", made["right"])
     assert found and int(found[2]) == 2 * int(found[1])
 
 

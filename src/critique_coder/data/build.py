@@ -18,6 +18,7 @@ from critique_coder.data.candidates import plan_of_candidates, sample_solutions
 from critique_coder.data.filter import Loss, filter_problems
 from critique_coder.data.label import balance, critique_rows
 from critique_coder.data.mix import (
+    RowKind,
     Split,
     Templates,
     convert,
@@ -247,16 +248,41 @@ def _write_warmup(
     by_id = {problem.id: problem for problem in problems}
     share = work.recipe.mix.heldout_share
     own = [row for row in rows if split_of(by_id[row.problem_id], share) is Split.TRAIN]
+    solved = [row for row in own if verdicts[row.solution_id].outcome is Outcome.PASSED]
     made = synthesise(own, by_id, verdicts, work.recipe.seed) + synthesise(extra, by_id, audited, work.recipe.seed)
     lines = [_warmup_row(item, by_id[item.row.problem_id].language, templates) for item in made]
+    lines += [_solved_row(row, by_id[row.problem_id], templates) for row in solved]
     write_jsonl(work.file("warmup.jsonl"), lines)
-    work.counts["warmup"] = {"total": len(lines), "true": sum(item.row.label for item in made)}
+    work.counts["warmup"] = {
+        "critiques": len(made),
+        "critiques_true": sum(item.row.label for item in made),
+        "solutions": len(solved),
+    }
+
+
+def _solved_row(row: CritiqueRow, problem: Problem, templates: Templates) -> dict[str, Json]:
+    """A solution of the model's own that passed every test, as the bare code block that the prompt asks for.
+
+    Without such rows the warm-up teaches critiques alone, and a small model answers every prompt with one afterwards.
+    """
+    asked = solve_row(problem, templates, Split.TRAIN)
+    answer = f"```{problem.language}\n{row.solution.strip()}\n```"
+    kept = ("problem_id", "prompt", "template", "template_hash")
+    return {
+        "id": f"solved/{row.solution_id}",
+        "kind": RowKind.SOLVE.value,
+        "solution_id": row.solution_id,
+        "label": None,
+        "completion": [{"role": "assistant", "content": answer}],
+        **{key: asked[key] for key in kept},
+    }
 
 
 def _warmup_row(item: Synthesised, language: str, templates: Templates) -> dict[str, Json]:
     row = critique_row(item.row, language, templates, Split.TRAIN)
     return {
         "id": row["id"],
+        "kind": row["kind"],
         "problem_id": row["problem_id"],
         "solution_id": row["solution_id"],
         "label": row["label"],

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from critique_coder.models import Sampling
@@ -184,6 +184,7 @@ def train_grpo(
         entropy = trainer.take_entropy()
         end_of_step(step, logs if entropy is None else logs | {"entropy": entropy}, rollouts)
 
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Steps(report))
     checkpoint = newest_checkpoint(folder)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

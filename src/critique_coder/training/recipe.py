@@ -15,6 +15,8 @@ class WarmupSettings(Settings):
 
     rows: int = Field(256, ge=0)
     """Critiques to learn from, half of them of correct solutions; 0 skips the stage."""
+    solve_rows: int = Field(128, ge=0)
+    """Passing solutions of the model's own among them, so that it does not unlearn to write programs."""
     epochs: float = Field(1.0, gt=0)
     """Passes over them."""
     learning_rate: float = Field(5e-5, gt=0)

@@ -145,16 +145,21 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Half True, half False, drawn by id; a side that does not reach is repeated. Prompt and completion."""
-    sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False)}
-    if not all(sides.values()):
+    """Critiques, half True and half False, and passing solutions; drawn by id, a side that does not reach is repeated.
+
+    The three kinds are spread evenly. Each row has a prompt and a completion.
+    """
+    sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False, None)}
+    if not sides[True] or not sides[False]:
         raise BadInput(
             f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and wrong solutions; warmup.rows=0 skips"
         )
-    chosen = []
+    wanted = {True: settings.rows // 2, False: settings.rows // 2, None: settings.solve_rows if sides[None] else 0}
+    chosen: list[tuple[float, str, dict[str, Json]]] = []
     for label, side in sides.items():
         side.sort(key=lambda row: hash_fraction(seed, "warmup", row["id"]))
-        chosen += [(place, label, side[place % len(side)]) for place in range(settings.rows // 2)]
+        for place in range(wanted[label]):
+            chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
     return [{"prompt": row["prompt"], "completion": row["completion"]} for _, _, row in chosen]
 

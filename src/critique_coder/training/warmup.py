@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
 from critique_coder.models.sampling import Tokens
@@ -64,6 +64,7 @@ def train_warmup(
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         callbacks=[_Losses(end_of_step)],
     )
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
 
 
