@@ -1,6 +1,6 @@
 """Our sampling beside transformers' ``generate``, in one run: tokens a second, many samples of few prompts.
 
-Run: ``.venv/bin/python benchmarks/sampling.py [--samples 16]``. The ratio is what counts; the rates depend on the machine.
+Run: ``.venv/bin/python benchmarks/sampling.py [--samples 16]``. The ratio counts; the rates are the machine's.
 """
 
 from __future__ import annotations
