@@ -22,7 +22,7 @@ from critique_coder.data.filter import filter_problems
 from critique_coder.data.recipe import BuildRecipe, FilterSettings
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge
-from critique_coder.prompts import parse_judgement
+from critique_coder.prompts import extract_code, parse_judgement
 from critique_coder.records import CritiqueRow, Judgement, Problem, Verdict
 from critique_coder.settings import resolve, to_toml
 from critique_coder.storage import read_rows, sha256_file, write_jsonl
@@ -150,12 +150,15 @@ def test_the_warm_up_is_of_training_problems_and_says_the_label(built: Path) -> 
     data = BuiltData.open(built)
     train = {row["problem_id"] for row in data.rows("train")}
     rows = data.warmup()
-    assert {row["label"] for row in rows} == {True, False}
+    assert {row["label"] for row in rows} == {True, False, None}
+    said = {True: Judgement.CORRECT, False: Judgement.INCORRECT, None: Judgement.MALFORMED}
+    passed = {row["solution_id"] for _, row in read_rows(built / "verdicts.jsonl") if row["outcome"] == "passed"}
     for row in rows:
+        answer = row["completion"][-1]["content"]
         assert row["problem_id"] in train
-        assert parse_judgement(row["completion"][-1]["content"]) is (
-            Judgement.CORRECT if row["label"] else Judgement.INCORRECT
-        )
+        assert parse_judgement(answer) is said[row["label"]]
+        assert (row["label"] is None) == (row["kind"] == "solve") == (extract_code(answer) is not None)
+        assert row["kind"] != "solve" or row["solution_id"] in passed
 
 
 def test_the_manifest_tells_inputs_settings_counts_and_outputs(built: Path, recorded: Path) -> None:
