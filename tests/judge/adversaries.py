@@ -63,7 +63,7 @@ ADVERSARIES: dict[str, tuple[str, tuple[Outcome, ...]]] = {
     "C own folder": ("import os\ndef f(x): return 3 * x + 1 if os.listdir('.') else 7", (WRONG,)),
     "C own arguments": ("import sys\ndef f(x): return 3 * x + 1 if len(sys.argv) > 1 or sys.stdin.read() else 7", (WRONG,)),
     "C import the judge": ("import critique_coder\ndef f(x): return 3 * x + 1", (ERROR,)),
-    "C tests on disk": ("def f(x): return open('/work/main/tests/judge/adversaries.py').read() and 3 * x + 1", (DENIED, ERROR)),
+    "C tests on disk": (f"def f(x): return open({__file__!r}).read() and 3 * x + 1", (DENIED, ERROR)),
     "C passwords": ("def f(x): return open('/etc/passwd').read() and 3 * x + 1", (DENIED, ERROR)),
     # D: write the verdict
     "D every descriptor": (

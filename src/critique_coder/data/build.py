@@ -100,12 +100,12 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
 
 
 def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[str, Verdict], list[Solution]]:
-    """Filter and audit. Returns the problems, the audit's verdicts by solution id, and the wrong solutions judged."""
+    """Filter and audit. Returns the problems, the audit's verdicts by solution id, and the solutions it judged."""
     recipe = work.recipe
     problems, lost = filter_problems(corpus.problems, recipe.filter, recipe.seed)
     solutions = audit_solutions(problems, corpus.wrong_solutions)
     verdicts = {v.solution_id: v for v in _judge(work, problems, solutions, "audit.jsonl", "audit of the problems")}
-    kept, distrusted = audit(problems, solutions_not_reference(solutions), verdicts, recipe.audit)
+    kept, distrusted = audit(problems, corpus.wrong_solutions, verdicts, recipe.audit)
     lost += distrusted
     if not kept:
         raise BadInput(f"no problem is left: {_reasons(lost)}; see {work.file('quarantine.jsonl')}")
@@ -119,11 +119,6 @@ def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[
         "tests_kept": sum(len(problem.tests) for problem in kept),
     }
     return kept, verdicts, solutions
-
-
-def solutions_not_reference(solutions: Sequence[Solution]) -> list[Solution]:
-    """The audit's wrong solutions, without the references."""
-    return [solution for solution in solutions if solution.author != "reference"]
 
 
 def _reasons(lost: Sequence[Loss]) -> str:
@@ -244,7 +239,7 @@ def _write_warmup(
     audited: dict[str, Verdict],
     templates: Templates,
 ) -> None:
-    """Critiques made from execution, of training problems only, in an order in which any prefix is balanced."""
+    """Critiques made from execution and passing solutions, of training problems only."""
     by_id = {problem.id: problem for problem in problems}
     share = work.recipe.mix.heldout_share
     own = [row for row in rows if split_of(by_id[row.problem_id], share) is Split.TRAIN]

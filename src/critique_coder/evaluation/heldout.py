@@ -131,14 +131,13 @@ class _Once:
     """Opens the model at its first use and keeps it."""
 
     def __init__(self, opener: OpenModel) -> None:
-        self._opener, self._model = opener, None
+        self._opener = opener
+        self._model: TextModel | None = None
 
     def __call__(self) -> TextModel:
         if self._model is None:
             self._model = self._opener()
         return self._model
-
-    _model: TextModel | None
 
 
 def _solve_template(data: BuiltData) -> Template:
