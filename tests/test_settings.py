@@ -129,6 +129,7 @@ def test_an_override_of_no_known_form_is_refused_with_an_example(override: str) 
         ("source.0.name='starters'", "source.0.name"),
         ("seed.x=1", "'seed'"),
         ("label.threshold=nan", "label.threshold"),
+        ("seed=true", "it takes int"),
     ],
 )
 def test_a_wrong_override_is_refused_in_one_line_that_names_it(override: str, wanted: str) -> None:

@@ -76,6 +76,17 @@ def test_blank_lines_are_passed_over_and_lines_keep_their_number(tmp_path: Path)
     assert [where.rpartition(" ")[2] for where, _ in read_rows(path)] == ["2", "4"]
 
 
+def test_a_byte_order_mark_at_the_beginning_is_passed_over(tmp_path: Path) -> None:
+    path = save(tmp_path / "s.jsonl", "\ufeff" + json.dumps(ROWS[0]) + "\n")
+    assert [row for _, row in read_rows(path)] == [ROWS[0]]
+
+
+def test_a_key_that_stands_twice_in_one_object_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "s.jsonl", json.dumps(ROWS[0]) + '\n{"id": "a", "metadata": {"x": 1, "x": 2}}\n')
+    message = complaint(read, path)
+    assert "line 2" in message and "'x'" in message and "twice" in message
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "no such file" in complaint(read, tmp_path / "nothing.jsonl")
 

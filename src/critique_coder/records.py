@@ -6,22 +6,13 @@ the standard library, so that the judge can be used alone. The file formats are 
 
 from __future__ import annotations
 
-import difflib
-import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
 
-Json: TypeAlias = Any
-"""A value as ``json.loads`` gives it."""
-
-
-E = TypeVar("E", bound=StrEnum)
-
-
-class BadInput(Exception):
-    """What the user handed in cannot be used. The message is one line: where, which key, what is wrong, the remedy."""
+from critique_coder.fields import BadInput as BadInput
+from critique_coder.fields import Fields, nearest, type_name
+from critique_coder.fields import Json as Json
 
 
 class TestKind(StrEnum):
@@ -93,7 +84,7 @@ class Checker:
     @classmethod
     def from_json(cls, value: Json, where: str) -> Checker:
         """Read the contract's shape; raises BadInput."""
-        fields = _Fields(value, where, known=("name", "rel_tol", "abs_tol"))
+        fields = Fields(value, where, known=("name", "rel_tol", "abs_tol"))
         name = fields.choice("name", CheckerName)
         rel_tol = fields.number("rel_tol", default=1e-9, minimum=0)
         abs_tol = fields.number("abs_tol", default=0.0, minimum=0)
@@ -139,20 +130,20 @@ class TestCase:
     def from_json(cls, value: Json, where: str) -> TestCase:
         """Read the contract's shape; raises BadInput."""
         if not isinstance(value, dict):
-            raise BadInput(f"{where}: a test must be an object, not {_type_name(value)}")
+            raise BadInput(f"{where}: a test must be an object, not {type_name(value)}")
         value = {
             key: item
             for key, item in value.items()
             if item is not None or (key, value.get("kind")) == ("expected", "call")
         }
-        kind = _Fields(value, where, known=tuple(value)).choice("kind", TestKind)
+        kind = Fields(value, where, known=tuple(value)).choice("kind", TestKind)
         own = {
             TestKind.STDIO: ("stdin", "stdout", "checker"),
             TestKind.CALL: ("args", "kwargs", "expected", "checker"),
             TestKind.SCRIPT: ("code",),
             TestKind.UNITTEST: ("code",),
         }[kind]
-        fields = _Fields(value, where, known=("kind", *own))
+        fields = Fields(value, where, known=("kind", *own))
         checker = Checker.from_json(value["checker"], f"{where}, key 'checker'") if value.get("checker") else None
         if kind is TestKind.STDIO:
             return cls(kind, stdin=fields.text("stdin"), stdout=fields.text("stdout"), checker=checker)
@@ -160,7 +151,7 @@ class TestCase:
             args = fields.items("args")
             kwargs = value.get("kwargs") or {}
             if not isinstance(kwargs, dict):
-                raise BadInput(f"{where}, key 'kwargs': must be an object, not {_type_name(kwargs)}")
+                raise BadInput(f"{where}, key 'kwargs': must be an object, not {type_name(kwargs)}")
             if "expected" not in value:
                 raise BadInput(f"{where}, key 'expected': missing; a call test says which value it expects")
             for tagged in (*args, *kwargs.values(), value["expected"]):
@@ -209,7 +200,7 @@ class Problem:
     def from_json(cls, value: Json, where: str) -> Problem:
         """Read the contract's shape; ``where`` ("file, line n") stands before every complaint. Raises BadInput."""
         known = ("id", "statement", "language", "starter_code", "entry_point", "tests", *_PROBLEM_OPTIONAL, "metadata")
-        fields = _Fields(value, where, known)
+        fields = Fields(value, where, known)
         problem_id = fields.text("id", empty=False)
         tests = fields.items("tests")
         if not tests:
@@ -276,7 +267,7 @@ class Solution:
     @classmethod
     def from_json(cls, value: Json, where: str, extract: Callable[[str], str | None]) -> Solution:
         """Read the contract's shape. ``extract`` gets the code out of a ``completion``. Raises BadInput."""
-        fields = _Fields(value, where, known=("id", "problem_id", "code", "completion", "author", "metadata"))
+        fields = Fields(value, where, known=("id", "problem_id", "code", "completion", "author", "metadata"))
         code = fields.text_or_none("code")
         completion = fields.text_or_none("completion")
         if (code is None) == (completion is None):
@@ -357,10 +348,10 @@ class Verdict:
             "isolation",
             "shared_process",
         )
-        fields = _Fields(value, where, known)
+        fields = Fields(value, where, known)
         results = []
         for n, row in enumerate(fields.items("tests"), 1):
-            test = _Fields(row, f"{where}, test {n}", known=("outcome", "time_s", "message"))
+            test = Fields(row, f"{where}, test {n}", known=("outcome", "time_s", "message"))
             time_s = test.number("time_s", default=0.0, minimum=0)
             results.append(TestResult(test.choice("outcome", Outcome), time_s or 0.0, test.text_or_none("message")))
         passed, total = fields.number("passed", minimum=0), fields.number("total", minimum=0)
@@ -407,9 +398,9 @@ class CritiqueRow:
     def from_json(cls, value: Json, where: str) -> CritiqueRow:
         """Read the contract's shape; raises BadInput."""
         known = ("id", "problem_id", "solution_id", "statement", "solution", "label", "label_source", "pass_rate")
-        fields = _Fields(value, where, known)
+        fields = Fields(value, where, known)
         if not isinstance(value.get("label"), bool):
-            raise BadInput(f"{where}, key 'label': must be true or false, not {_type_name(value.get('label'))}")
+            raise BadInput(f"{where}, key 'label': must be true or false, not {type_name(value.get('label'))}")
         return cls(
             id=fields.text("id", empty=False),
             problem_id=fields.text("problem_id", empty=False),
@@ -441,94 +432,8 @@ def check_tagged(value: Json, where: str) -> None:
     elif isinstance(value, dict):
         tags = [key for key in value if key.startswith("$")]
         if tags and (len(value) != 1 or tags[0] not in _TAGS):
-            raise BadInput(f"{where}: unknown value tag {tags[0]!r}{_nearest(tags[0], _TAGS)}")
+            raise BadInput(f"{where}: unknown value tag {tags[0]!r}{nearest(tags[0], _TAGS)}")
         if tags and not isinstance(value[tags[0]], _TAGS[tags[0]]):
             raise BadInput(f"{where}: the value under {tags[0]!r} must be a {_TAGS[tags[0]][0].__name__}")
         for item in value.values():
             check_tagged(item, where)
-
-
-class _Fields:
-    """Reads the keys of one JSON object and complains in one line that names place and key."""
-
-    def __init__(self, value: Json, where: str, known: Iterable[str]) -> None:
-        if not isinstance(value, dict):
-            raise BadInput(f"{where}: must be an object, not {_type_name(value)}")
-        self._value: dict[str, Json] = value
-        self._where = where
-        known = tuple(known)
-        for key in value:
-            if key not in known:
-                raise BadInput(
-                    f"{where}: unknown key {key!r}{_nearest(key, known)}; put what is your own under 'metadata'"
-                )
-
-    def _bad(self, key: str, what: str) -> BadInput:
-        return BadInput(f"{self._where}, key {key!r}: {what}")
-
-    def text(self, key: str, default: str | None = None, empty: bool = True) -> str:
-        value = self._value.get(key)
-        value = default if value is None else value
-        if value is None:
-            raise self._bad(key, "missing")
-        if not isinstance(value, str):
-            raise self._bad(key, f"must be text, not {_type_name(value)}")
-        if not empty and not value.strip():
-            raise self._bad(key, "must not be empty")
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
-            raise self._bad(key, "holds half a character (a lone surrogate), which no file can store; remove it")
-        return value
-
-    def text_or_none(self, key: str, convert: bool = False) -> str | None:
-        value = self._value.get(key)
-        if value is None or isinstance(value, str):
-            return value
-        if convert and isinstance(value, (int, float)):
-            return str(value)
-        raise self._bad(key, f"must be text or null, not {_type_name(value)}")
-
-    def items(self, key: str) -> list[Json]:
-        value = self._value.get(key)
-        if not isinstance(value, list):
-            raise self._bad(key, "missing" if value is None else f"must be a list, not {_type_name(value)}")
-        return value
-
-    def mapping(self, key: str) -> dict[str, Json]:
-        value = self._value.get(key) or {}
-        if not isinstance(value, dict):
-            raise self._bad(key, f"must be an object, not {_type_name(value)}")
-        return value
-
-    def number(
-        self, key: str, default: float | None = None, minimum: float | None = None, above: float | None = None
-    ) -> float | None:
-        value = self._value.get(key)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-            raise self._bad(key, f"must be a number, not {_type_name(value)}")
-        if (minimum is not None and value < minimum) or (above is not None and value <= above):
-            raise self._bad(
-                key,
-                f"must be {'at least' if minimum is not None else 'above'} {minimum if minimum is not None else above}",
-            )
-        return value
-
-    def choice(self, key: str, options: type[E]) -> E:
-        value = self._value.get(key)
-        names = [option.value for option in options]
-        if value not in names:
-            known = ", ".join(names)
-            found = "missing" if value is None else f"{value!r} is not known{_nearest(str(value), names)}"
-            raise self._bad(key, f"{found}; one of: {known}")
-        return options(value)
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def _type_name(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true/false", int: "a number", float: "a number"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)

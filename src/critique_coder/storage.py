@@ -50,13 +50,17 @@ def read_rows(path: str | Path) -> Iterator[tuple[str, Json]]:
 
 def _open_text(path: Path) -> IO[str]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return open(path, encoding="utf-8")
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return open(path, encoding="utf-8-sig")
 
 
 def _parse_line(line: str, where: str) -> Json:
     try:
-        return json.loads(line, parse_constant=lambda name: _refuse_constant(name, where))
+        return json.loads(
+            line,
+            parse_constant=lambda name: _refuse_constant(name, where),
+            object_pairs_hook=lambda pairs: _object(pairs, where),
+        )
     except json.JSONDecodeError as error:
         cut = "; the line seems cut off" if not line.endswith("\n") else ""
         raise BadInput(f"{where}: not valid JSON at column {error.colno}: {error.msg}{cut}") from None
@@ -64,6 +68,16 @@ def _parse_line(line: str, where: str) -> Json:
         raise BadInput(f"{where}: nested too deeply") from None
     except ValueError as error:
         raise BadInput(f"{where}: not readable as JSON: {str(error).split(';')[0]}") from None
+
+
+def _object(pairs: list[tuple[str, Json]], where: str) -> dict[str, Json]:
+    """An object whose keys all differ: of two, ``json`` would drop the first without a word."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BadInput(f"{where}, key {twice!r}: stands twice in one object; remove one of them")
+    return value
 
 
 def _refuse_constant(name: str, where: str) -> Json:

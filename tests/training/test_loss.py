@@ -21,6 +21,10 @@ ROWS = [
     {"prompt": [9, 10, 11, 12, 13], "completion": [14, 15, 16, 17, 18, 1]},
 ]
 
+BEGIN = [20, 21, 22, 23, 24, 25, 26, 27, 28]
+LIKE_BEGUN = [{"prompt": [*BEGIN, *row["prompt"]], "completion": row["completion"]} for row in ROWS]
+GROUP = [{"prompt": [*BEGIN, 5], "completion": row["completion"]} for row in ROWS]
+
 
 def test_collate_lets_all_completions_begin_in_one_column() -> None:
     batch = collate(ROWS, PAD)
@@ -38,19 +42,44 @@ def test_collate_keeps_a_token_that_looks_like_padding() -> None:
     assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["completion_mask"].tolist() == [[1]]
 
 
+def test_collate_puts_the_padding_behind_what_all_prompts_begin_with() -> None:
+    batch = collate(LIKE_BEGUN, PAD)
+    assert batch["input_ids"][1].tolist() == [*BEGIN, 0, 0, 0, 0, 8, 13, 1, 0, 0, 0, 0]
+    assert batch["attention_mask"][1].tolist() == [1] * 9 + [0] * 4 + [1] * 3 + [0] * 4
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
-def test_log_probabilities_are_those_of_a_full_forward_pass_of_each_row(temperature: float) -> None:
+@pytest.mark.parametrize("rows", [ROWS, LIKE_BEGUN, GROUP, GROUP[:1]], ids=["apart", "like begun", "group", "one"])
+def test_log_probabilities_are_those_of_a_full_forward_pass_of_each_row(
+    rows: list[dict[str, list[int]]], temperature: float
+) -> None:
     model = tiny_model()
-    batch = collate(ROWS, PAD)
+    batch = collate(rows, PAD)
+    length = batch["completion_mask"].shape[1]
     with torch.no_grad():
-        found, entropy = completion_logprobs(model, batch["input_ids"], batch["attention_mask"], 6, temperature)
-        for place, row in enumerate(ROWS):
+        found, entropy = completion_logprobs(model, batch["input_ids"], batch["attention_mask"], length, temperature)
+        for place, row in enumerate(rows):
             prompt, completion = row["prompt"], row["completion"]
             logits = model(input_ids=torch.tensor([prompt + completion])).logits[0]
             logp = (logits / temperature).log_softmax(-1)[len(prompt) - 1 : -1]
             wanted = logp.gather(-1, torch.tensor(completion)[:, None])[:, 0]
             assert torch.allclose(found[place, : len(completion)], wanted, atol=1e-4)
             assert torch.allclose(entropy[place, : len(completion)], -(logp.exp() * logp).sum(-1), atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [LIKE_BEGUN, GROUP], ids=["like begun", "group"])
+def test_the_gradient_flows_through_what_was_computed_once(rows: list[dict[str, list[int]]]) -> None:
+    together, apart = tiny_model(), tiny_model()
+    batch = collate(rows, PAD)
+    found, _ = completion_logprobs(together, batch["input_ids"], batch["attention_mask"], 6)
+    (found * batch["completion_mask"]).sum().backward()
+    for row in rows:
+        one = collate([row], PAD)
+        length = one["completion_mask"].shape[1]
+        completion_logprobs(apart, one["input_ids"], one["attention_mask"], length)[0].sum().backward()
+    for mine, theirs in zip(together.parameters(), apart.parameters(), strict=True):
+        assert mine.grad is not None and theirs.grad is not None
+        assert torch.allclose(mine.grad, theirs.grad, atol=1e-4)
 
 
 def loss_of_one(ratio: float, advantage: float, low: float = 0.2, high: float = 0.3) -> tuple[float, float]:

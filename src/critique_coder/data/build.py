@@ -283,6 +283,7 @@ def _warmup_row(item: Synthesised, language: str, templates: Templates) -> dict[
         "label": row["label"],
         "prompt": row["prompt"],
         "completion": [{"role": "assistant", "content": item.text}],
+        "decisive": item.decisive,
         "template": row["template"],
         "template_hash": row["template_hash"],
     }

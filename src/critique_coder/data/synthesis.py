@@ -23,10 +23,14 @@ _NOT_QUOTED = ("#", "def ", '"""', "import ", "from ", "class ")
 
 @dataclass(frozen=True, slots=True)
 class Synthesised:
-    """A critique for a row, made from the result of one of its tests."""
+    """A critique for a row, made from the result of one of its tests.
+
+    ``decisive`` is the place in ``text`` of the first word that depends on the label.
+    """
 
     row: CritiqueRow
     text: str
+    decisive: int
 
 
 def synthesise(
@@ -43,8 +47,20 @@ def synthesise(
         if row.label is (verdict.outcome is Outcome.PASSED):
             text = _critique(row, problems[row.problem_id], verdict, seed)
             if text is not None:
-                made.append(Synthesised(row, text))
+                made.append(Synthesised(row, text, _decisive(text)))
     return made
+
+
+_SAYS = {True: ", and it does: ", False: ", but it does not: "}
+_ALONE = {True: "It is right: ", False: "It is wrong: "}
+
+
+def _decisive(text: str) -> int:
+    """Where "and", "but", "right" or "wrong" stands, whichever opening was used."""
+    for words in (*_SAYS.values(), *_ALONE.values()):
+        if words in text:
+            return text.index(words) + (2 if words.startswith(",") else len("It is "))
+    raise AssertionError("every critique has one of the openings")
 
 
 def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> str | None:
@@ -55,10 +71,10 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
     own solution before it judges, and the verdict then is a comparison. Without a reference the test stands alone.
     """
     line = _own_line(row.solution) if row.label else _missing_line(row.solution, problem.reference)
-    opening = "" if line is None else f"It should say `{line}`, {'and it does' if row.label else 'but it does not'}: "
+    opening = _ALONE[row.label] if line is None else f"It should say `{line}`{_SAYS[row.label]}"
     broken = _broken(verdict)
     if broken is not None:
-        return f"{opening or 'It is wrong: '}{broken}.\n\\conclusion{{F}}"
+        return f"{opening}{broken}.\n\\conclusion{{F}}"
     telling = [
         (test, result)
         for test, result in zip(problem.tests, verdict.tests, strict=False)
@@ -69,8 +85,8 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
         return None
     (asked, expected), result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]
     if row.label:
-        return f"{opening or 'It is right: '}{asked} gives {expected}.\n\\conclusion{{T}}"
-    return f"{opening or 'It is wrong: '}{asked} should give {expected}, but {_found(result)}.\n\\conclusion{{F}}"
+        return f"{opening}{asked} gives {expected}.\n\\conclusion{{T}}"
+    return f"{opening}{asked} should give {expected}, but {_found(result)}.\n\\conclusion{{F}}"
 
 
 def _own_line(code: str) -> str | None:

@@ -37,6 +37,11 @@ def resolve_source(source: str | None) -> str:
     return source if source is not None else str(embedded_model())
 
 
+def name_of(source: str | Path) -> str:
+    """What a loaded model is called in data: the folder or hub id; the embedded model has a name of its own."""
+    return NAME if Path(source) == cache_folder() / "models" / NAME else str(source)
+
+
 def embedded_model() -> Path:
     """The folder of the embedded model, fetched and converted when it is not there yet; raises ModelError."""
     folder = cache_folder() / "models" / NAME

@@ -10,11 +10,13 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from critique_coder.models.base import Completion, Messages, ModelError, Progress, Sampling
+from critique_coder.models.embedded import name_of
+from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Generated, Tokens, generate
 
 
 class LocalModel:
-    """A causal language model and its tokenizer. ``dtype`` bfloat16 samples fastest; training wants float32 weights."""
+    """A causal language model and its tokenizer."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str, batch_size: int = 64) -> None:
         self.model, self.tokenizer, self._name, self._batch_size = model, tokenizer, name, batch_size
@@ -22,11 +24,11 @@ class LocalModel:
         self.end_ids = frozenset(end for end in ends if isinstance(end, int))
 
     @classmethod
-    def load(cls, source: str | Path, dtype: torch.dtype = torch.bfloat16, batch_size: int = 64) -> LocalModel:
-        """Load from a folder or a hub id; raises ModelError."""
-        model, tokenizer = load_pretrained(source, dtype)
+    def load(cls, source: str | Path, dtype: torch.dtype | None = None, batch_size: int = 64) -> LocalModel:
+        """Load from a folder or a hub id, by default in the format that is fastest here; raises ModelError."""
+        model, tokenizer = load_pretrained(source, dtype or compute_dtype())
         model.eval()
-        return cls(model, tokenizer, str(source), batch_size)
+        return cls(model, tokenizer, name_of(source), batch_size)
 
     @property
     def name(self) -> str:

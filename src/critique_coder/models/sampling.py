@@ -1,8 +1,8 @@
 """Batched sampling from a transformers model, made for many samples of few prompts.
 
 ``generate`` of transformers keeps every row of a batch until the longest has ended, encodes the same prompt once for
-every sample of it, and draws from the whole vocabulary. Here a prompt is encoded once and its key/value cache shared
-out, rows that have ended leave the batch, and with ``top_k`` the draw is made among ``top_k`` tokens.
+every sample of it, copies its key/value cache for every token, and draws from the whole vocabulary. Here a prompt is encoded
+once and its cache shared out, rows that have ended leave the batch, the cache is written in place (``cache``), and with ``top_k`` the draw is made among ``top_k`` tokens.
 ``benchmarks/sampling.py`` compares the two in one run.
 """
 
@@ -15,8 +15,12 @@ from typing import Any
 import torch
 
 from critique_coder.models.base import Sampling
+from critique_coder.models.cache import spread_cache
 
 Tokens = list[int]
+
+_ROOM = 128
+"""Tokens for which a cache has room at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +100,7 @@ class _Batch:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         out = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
         rows = torch.tensor(owner)
-        self._cache = out.past_key_values
-        self._cache.batch_select_indices(rows)
+        self._cache = spread_cache(out.past_key_values, rows, min(self._sampling.max_tokens, _ROOM))
         self._mask = mask[rows]
         self._position = positions[rows, -1:]
         self._logits = out.logits[rows, -1]
@@ -117,17 +120,18 @@ class _Batch:
                 self.results[index] = Generated(row, self._logprobs[index], ended)
             else:
                 stay.append(place)
-        self._keep(stay, tokens)
+        order = _holes_filled(stay)
+        self._keep(order)
         if self.active:
-            self._advance(tokens[torch.tensor(stay)])
+            self._advance(tokens[torch.tensor(order)])
 
-    def _keep(self, stay: list[int], tokens: torch.Tensor) -> None:
-        if len(stay) == len(self.active):
+    def _keep(self, order: list[int]) -> None:
+        if len(order) == len(self.active):
             return
-        self.active = [self.active[place] for place in stay]
-        if not stay:
+        self.active = [self.active[place] for place in order]
+        if not order:
             return
-        rows = torch.tensor(stay)
+        rows = torch.tensor(order)
         self._cache.batch_select_indices(rows)
         self._mask, self._position = self._mask[rows], self._position[rows]
 
@@ -144,6 +148,14 @@ class _Batch:
         self._cache, self._logits = out.past_key_values, out.logits[:, -1]
 
 
+def _holes_filled(stay: list[int]) -> list[int]:
+    """The places that stay, in an order in which few rows move: the last ones fill the holes of those that left."""
+    count = len(stay)
+    last = [place for place in stay if place >= count]
+    kept = set(stay)
+    return [place if place in kept else last.pop() for place in range(count)]
+
+
 def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw one token a row from ``logits`` (rows, vocabulary); returns ids (rows,) and their log-probabilities (rows,).
 
@@ -152,17 +164,16 @@ def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -
     if sampling.temperature == 0:
         best = logits.argmax(-1)
         return best, torch.zeros(len(best))
-    scaled = logits.float() / sampling.temperature
     if sampling.top_k:
-        values, ids = scaled.topk(min(sampling.top_k, scaled.shape[-1]), dim=-1)
+        values, ids = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
     elif sampling.top_p < 1:
-        values, ids = scaled.sort(dim=-1, descending=True)
+        values, ids = logits.sort(dim=-1, descending=True)
     else:
-        logp = scaled.log_softmax(-1)
+        logp = (logits.float() / sampling.temperature).log_softmax(-1)
         noise = torch.empty_like(logp).exponential_(generator=generator).log_()
         chosen = (logp - noise).argmax(-1)
         return chosen, logp.gather(-1, chosen[:, None])[:, 0]
-    logp = values.log_softmax(-1)
+    logp = (values.float() / sampling.temperature).log_softmax(-1)
     if sampling.top_p < 1:
         mass_before = logp.exp().cumsum(-1) - logp.exp()
         logp = logp.masked_fill(mass_before >= sampling.top_p, float("-inf")).log_softmax(-1)

@@ -3,7 +3,7 @@
 Three things are ours, each through a seam that TRL offers:
 
 - ``rollout_func``: rollouts are drawn by ``models.sampling``, which encodes a prompt once for its whole group, from a
-  bfloat16 copy of the policy that takes over its weights before each step.
+  copy of the policy in the fastest number format, which takes over its weights before each step.
 - ``reward_funcs``: the two rewards, each None for rows that are not its own.
 - ``compute_loss``: rollouts without an advantage (a group whose rewards are all equal, a rollout that was cut) add
   nothing to the gradient as long as there is no KL term; they are left out of the forward pass, and the padding of the
@@ -25,6 +25,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from critique_coder.models import Sampling
 from critique_coder.models.local import encode_chat
+from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens, generate
 from critique_coder.records import Json
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
@@ -136,7 +137,7 @@ class Rollouts:
 
     def _synced(self, policy: Any) -> Any:
         if self._sampler is None:
-            self._sampler = copy.deepcopy(policy).to(torch.bfloat16).eval().requires_grad_(False)
+            self._sampler = copy.deepcopy(policy).to(compute_dtype()).eval().requires_grad_(False)
         with torch.no_grad():
             for mine, theirs in zip(self._sampler.parameters(), policy.parameters(), strict=True):
                 mine.copy_(theirs)
@@ -213,7 +214,7 @@ def config(settings: GrpoSettings, seed: int, folder: Path) -> GRPOConfig:
         temperature=settings.temperature,
         shuffle_dataset=False,
         seed=seed,
-        bf16=True,
+        bf16=compute_dtype() is torch.bfloat16,
         use_cpu=cpu,
         gradient_checkpointing=False,
         max_grad_norm=1.0,

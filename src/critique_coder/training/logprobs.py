@@ -13,27 +13,53 @@ import torch
 from torch import Tensor
 
 
+_WORTH_SHARING = 8
+"""Columns that all rows must have in common before they are computed once for all of them."""
+
+
 def completion_logprobs(
     model: Any, input_ids: Tensor, attention_mask: Tensor, length: int, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of each of the last ``length`` tokens.
 
-    ``input_ids`` and ``attention_mask`` have shape (rows, tokens), prompts padded on the left, so that completions
-    begin in the same column. Both results have shape (rows, ``length``); the entropy carries no gradient.
+    ``input_ids`` and ``attention_mask`` have shape (rows, tokens); completions begin in the same column, padding may
+    stand anywhere. Columns at the beginning that all rows have in common (the prompt of a group's rollouts, the system
+    prompt of a batch) are computed once. Both results have shape (rows, ``length``); the entropy carries no gradient.
     """
     positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+    shared = _common_columns(input_ids, attention_mask, input_ids.shape[1] - length - 1)
+    cache = None
+    if shared:
+        cache = model(
+            input_ids=input_ids[:1, :shared],
+            attention_mask=attention_mask[:1, :shared],
+            position_ids=positions[:1, :shared],
+            logits_to_keep=1,
+            use_cache=True,
+        ).past_key_values
+        cache.batch_repeat_interleave(len(input_ids))
     logits = model(
-        input_ids=input_ids,
+        input_ids=input_ids[:, shared:],
         attention_mask=attention_mask,
-        position_ids=positions,
+        position_ids=positions[:, shared:],
+        past_key_values=cache,
         logits_to_keep=length + 1,
-        use_cache=False,
+        use_cache=cache is not None,
     ).logits
     logp = (logits[:, :-1].float() / temperature).log_softmax(-1)
     chosen = logp.gather(-1, input_ids[:, -length:, None])[..., 0]
     with torch.no_grad():
         entropy = -(logp.exp() * logp).sum(-1)
     return chosen, entropy
+
+
+def _common_columns(input_ids: Tensor, attention_mask: Tensor, most: int) -> int:
+    """Columns from the first on in which all rows are alike; 0 when they are too few to bother."""
+    if len(input_ids) == 1:
+        return 0
+    alike = ((input_ids == input_ids[:1]) & (attention_mask == attention_mask[:1])).all(dim=0)
+    common = int(alike.long().cumprod(0).sum())
+    return min(common, most) if min(common, most) >= _WORTH_SHARING else 0
 
 
 def clipped_loss(

@@ -19,6 +19,10 @@ class WarmupSettings(Settings):
     """Passing solutions of the model's own among them, so that it does not unlearn to write programs."""
     epochs: float = Field(1.0, gt=0)
     """Passes over them."""
+    decision_weight: float = Field(20.0, gt=0)
+    """Weight in the loss of the word by which a critique decides; every other token has 1."""
+    freeze_layers: int = Field(0, ge=0)
+    """Layers from the first on, and the embeddings, that are left as they are: less work and memory."""
     learning_rate: float = Field(5e-5, gt=0)
     """Peak of a linear schedule."""
     batch_size: int = Field(16, ge=1)

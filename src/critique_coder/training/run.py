@@ -147,7 +147,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
     """Critiques, half True and half False, and passing solutions; drawn by id, a side that does not reach is repeated.
 
-    The three kinds are spread evenly. Each row has a prompt and a completion.
+    The three kinds are spread evenly. Each row has a prompt, a completion and, for a critique, where it decides.
     """
     sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False, None)}
     if not sides[True] or not sides[False]:
@@ -161,7 +161,7 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
         for place in range(wanted[label]):
             chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
-    return [{"prompt": row["prompt"], "completion": row["completion"]} for _, _, row in chosen]
+    return [{key: row.get(key) for key in ("prompt", "completion", "decisive")} for _, _, row in chosen]
 
 
 def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str, options: JudgeOptions) -> str:

@@ -6,6 +6,7 @@ runs on the trainer of transformers: TRL's would run the output layer over the p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
+from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens
 from critique_coder.records import Json
 from critique_coder.training.logprobs import completion_logprobs
@@ -26,10 +28,10 @@ class _CritiqueTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        mask = inputs["completion_mask"]
+        weights = inputs["weights"]
         with self.accelerator.autocast():
-            logprobs, _ = completion_logprobs(model, inputs["input_ids"], inputs["attention_mask"], mask.shape[1])
-        loss = -(logprobs * mask).sum() / mask.sum()
+            logprobs, _ = completion_logprobs(model, inputs["input_ids"], inputs["attention_mask"], weights.shape[1])
+        loss = -(logprobs * weights).sum() / weights.sum()
         return (loss, {}) if return_outputs else loss
 
 
@@ -56,11 +58,16 @@ def train_warmup(
     folder: Path,
     end_of_step: EndOfStep,
 ) -> None:
-    """Fine-tune ``model`` in place on ``rows`` ("prompt" and "completion", both chats)."""
+    """Fine-tune ``model`` in place on ``rows``: "prompt" and "completion", both chats, and "decisive".
+
+    The last is the place in the completion of the word that decides, or None. It is one token among forty, which the
+    loss would otherwise drown among the quoted code and values.
+    """
+    _freeze(model, settings.freeze_layers)
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
-        train_dataset=[_encoded(tokenizer, row) for row in rows],
+        train_dataset=[_encoded(tokenizer, row, settings.decision_weight) for row in rows],
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         callbacks=[_Losses(end_of_step)],
     )
@@ -78,7 +85,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         lr_scheduler_type="linear",
         warmup_steps=2,
         seed=seed,
-        bf16=True,
+        bf16=compute_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
         logging_steps=1,
         save_strategy="no",
@@ -89,28 +96,42 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
     )
 
 
-def _encoded(tokenizer: Any, row: dict[str, Json]) -> dict[str, Tokens]:
-    """Token ids of prompt and completion, the end of the turn included."""
-    text = str(row["completion"][-1]["content"])
-    completion: Tokens = tokenizer(text, add_special_tokens=False).input_ids
-    return {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": [*completion, tokenizer.eos_token_id]}
+def _freeze(model: Any, layers: int) -> None:
+    if layers:
+        for part in (model.get_input_embeddings(), *model.base_model.layers[:layers]):
+            part.requires_grad_(False)
 
 
-def collate(batch: Sequence[dict[str, Tokens]], pad: int) -> dict[str, torch.Tensor]:
-    """Prompts padded on the left and completions on the right, so that all completions begin in one column.
+def _encoded(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
+    """Token ids of prompt and completion, the end of the turn included, and the weight of each completion token."""
+    text, decisive = str(row["completion"][-1]["content"]), row["decisive"]
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    completion: Tokens = [*encoded.input_ids, tokenizer.eos_token_id]
+    weights = [1.0] * len(completion)
+    if decisive is not None:
+        weights[next(n for n, (_, end) in enumerate(encoded.offset_mapping) if end > decisive)] = decision_weight
+    return {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": completion, "weights": weights}
 
-    Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``completion_mask`` (rows, completion).
+
+def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
+    """Rows of one width, whose completions begin in one column.
+
+    Prompts are padded behind what all of them begin with (the system prompt), which is then computed once; completions
+    at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (rows, completion; 0 for
+    padding).
     """
     width = max(len(row["prompt"]) for row in batch)
     length = max(len(row["completion"]) for row in batch)
-    ids, attention, completions = [], [], []
+    shared = len(os.path.commonprefix([row["prompt"] for row in batch]))
+    ids, attention, weights = [], [], []
     for row in batch:
-        before, after = width - len(row["prompt"]), length - len(row["completion"])
-        ids.append([pad] * before + row["prompt"] + row["completion"] + [pad] * after)
-        attention.append([0] * before + [1] * (len(row["prompt"]) + len(row["completion"])) + [0] * after)
-        completions.append([1] * len(row["completion"]) + [0] * after)
+        prompt, completion = row["prompt"], row["completion"]
+        before, after = width - len(prompt), length - len(completion)
+        ids.append(prompt[:shared] + [pad] * before + prompt[shared:] + completion + [pad] * after)
+        attention.append([1] * shared + [0] * before + [1] * (len(prompt) - shared + len(completion)) + [0] * after)
+        weights.append([*row["weights"], *[0.0] * after])
     return {
         "input_ids": torch.tensor(ids),
         "attention_mask": torch.tensor(attention),
-        "completion_mask": torch.tensor(completions),
+        "weights": torch.tensor(weights),
     }
