@@ -15,15 +15,15 @@ from critique_coder.training.recipe import GrpoSettings
 from critique_coder.training.warmup import collate
 from tiny_model import PAD, tiny_model, tiny_tokenizer
 
-ROWS = [
-    {"prompt": [5, 6, 7], "completion": [10, 11, 12, 1]},
-    {"prompt": [8], "completion": [13, 1]},
-    {"prompt": [9, 10, 11, 12, 13], "completion": [14, 15, 16, 17, 18, 1]},
+ROWS: list[dict[str, Any]] = [
+    {"prompt": [5, 6, 7], "completion": [10, 11, 12, 1], "weights": [1.0, 2.0, 1.0, 1.0]},
+    {"prompt": [8], "completion": [13, 1], "weights": [1.0, 1.0]},
+    {"prompt": [9, 10, 11, 12, 13], "completion": [14, 15, 16, 17, 18, 1], "weights": [1.0] * 6},
 ]
 
 BEGIN = [20, 21, 22, 23, 24, 25, 26, 27, 28]
-LIKE_BEGUN = [{"prompt": [*BEGIN, *row["prompt"]], "completion": row["completion"]} for row in ROWS]
-GROUP = [{"prompt": [*BEGIN, 5], "completion": row["completion"]} for row in ROWS]
+LIKE_BEGUN = [{**row, "prompt": [*BEGIN, *row["prompt"]]} for row in ROWS]
+GROUP = [{**row, "prompt": [*BEGIN, 5]} for row in ROWS]
 
 
 def test_collate_lets_all_completions_begin_in_one_column() -> None:
@@ -34,12 +34,12 @@ def test_collate_lets_all_completions_begin_in_one_column() -> None:
         [9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 1],
     ]
     assert batch["attention_mask"].tolist() == (batch["input_ids"] != 0).long().tolist()
-    assert batch["completion_mask"].tolist() == [[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]
+    assert batch["weights"].tolist() == [[1, 2, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1]]
 
 
 def test_collate_keeps_a_token_that_looks_like_padding() -> None:
-    batch = collate([{"prompt": [PAD, 4], "completion": [PAD]}], PAD)
-    assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["completion_mask"].tolist() == [[1]]
+    batch = collate([{"prompt": [PAD, 4], "completion": [PAD], "weights": [1.0]}], PAD)
+    assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["weights"].tolist() == [[1]]
 
 
 def test_collate_puts_the_padding_behind_what_all_prompts_begin_with() -> None:
@@ -51,11 +51,11 @@ def test_collate_puts_the_padding_behind_what_all_prompts_begin_with() -> None:
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("rows", [ROWS, LIKE_BEGUN, GROUP, GROUP[:1]], ids=["apart", "like begun", "group", "one"])
 def test_log_probabilities_are_those_of_a_full_forward_pass_of_each_row(
-    rows: list[dict[str, list[int]]], temperature: float
+    rows: list[dict[str, Any]], temperature: float
 ) -> None:
     model = tiny_model()
     batch = collate(rows, PAD)
-    length = batch["completion_mask"].shape[1]
+    length = batch["weights"].shape[1]
     with torch.no_grad():
         found, entropy = completion_logprobs(model, batch["input_ids"], batch["attention_mask"], length, temperature)
         for place, row in enumerate(rows):
@@ -68,14 +68,14 @@ def test_log_probabilities_are_those_of_a_full_forward_pass_of_each_row(
 
 
 @pytest.mark.parametrize("rows", [LIKE_BEGUN, GROUP], ids=["like begun", "group"])
-def test_the_gradient_flows_through_what_was_computed_once(rows: list[dict[str, list[int]]]) -> None:
+def test_the_gradient_flows_through_what_was_computed_once(rows: list[dict[str, Any]]) -> None:
     together, apart = tiny_model(), tiny_model()
     batch = collate(rows, PAD)
     found, _ = completion_logprobs(together, batch["input_ids"], batch["attention_mask"], 6)
-    (found * batch["completion_mask"]).sum().backward()
+    (found * (batch["weights"] > 0)).sum().backward()
     for row in rows:
         one = collate([row], PAD)
-        length = one["completion_mask"].shape[1]
+        length = one["weights"].shape[1]
         completion_logprobs(apart, one["input_ids"], one["attention_mask"], length)[0].sum().backward()
     for mine, theirs in zip(together.parameters(), apart.parameters(), strict=True):
         assert mine.grad is not None and theirs.grad is not None

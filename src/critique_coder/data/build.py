@@ -49,6 +49,10 @@ from critique_coder.storage import (
 )
 
 
+_ENOUGH_TRUE = 16
+"""Correct solutions of the model's own below which the references join the warm-up."""
+
+
 @dataclass(slots=True)
 class Build:
     """A build folder and the counts that its manifest will show."""
@@ -217,9 +221,9 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
 def _reference_rows(
     problems: list[Problem], audited_solutions: list[Solution], audited: dict[str, Verdict], recipe: BuildRecipe
 ) -> list[CritiqueRow]:
-    """Critique rows of the training problems' references.
+    """Critique rows of the training problems' references, for a model that solves hardly anything.
 
-    The known wrong solutions stay out: they differ from a right one by a sign, which a model that learns its first
+    They look unlike what a small model writes, which it would learn as the mark of a correct solution. The known wrong solutions stay out: they differ from a right one by a sign, which a model that learns its first
     words of criticism cannot see, and would teach it that good code is as likely wrong as right.
     """
     by_id = {problem.id: problem for problem in problems}
@@ -244,7 +248,9 @@ def _write_warmup(
     share = work.recipe.mix.heldout_share
     own = [row for row in rows if split_of(by_id[row.problem_id], share) is Split.TRAIN]
     solved = [row for row in own if verdicts[row.solution_id].outcome is Outcome.PASSED]
-    made = synthesise(own, by_id, verdicts, work.recipe.seed) + synthesise(extra, by_id, audited, work.recipe.seed)
+    made = synthesise(own, by_id, verdicts, work.recipe.seed)
+    if sum(item.row.label for item in made) < _ENOUGH_TRUE:
+        made += synthesise(extra, by_id, audited, work.recipe.seed)
     lines = [_warmup_row(item, by_id[item.row.problem_id].language, templates) for item in made]
     lines += [_solved_row(row, by_id[row.problem_id], templates) for row in solved]
     write_jsonl(work.file("warmup.jsonl"), lines)

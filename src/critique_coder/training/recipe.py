@@ -21,8 +21,6 @@ class WarmupSettings(Settings):
     """Passes over them."""
     decision_weight: float = Field(20.0, gt=0)
     """Weight in the loss of the word by which a critique decides; every other token has 1."""
-    freeze_layers: int = Field(0, ge=0)
-    """Layers from the first on, and the embeddings, that are left as they are: less work and memory."""
     learning_rate: float = Field(5e-5, gt=0)
     """Peak of a linear schedule."""
     batch_size: int = Field(16, ge=1)
@@ -112,6 +110,8 @@ class TrainRecipe(Settings):
     """What runs the optimisation."""
     model: str | None = None
     """Folder or hub id of the model to train; the embedded one when nothing is said."""
+    freeze_layers: int = Field(0, ge=0)
+    """Layers from the first on, and the embeddings, that both stages leave as they are: less work and memory."""
     warmup: WarmupSettings = WarmupSettings()
     grpo: GrpoSettings = GrpoSettings()
     judge: JudgeSettings = JudgeSettings()

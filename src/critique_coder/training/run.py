@@ -122,7 +122,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
     if (place / "finished").exists():
         return str(place)
     rows = warmup_rows(data, recipe.warmup, recipe.seed)
-    model, tokenizer = _load(source, recipe.seed)
+    model, tokenizer = _load(source, recipe)
     from critique_coder.training.warmup import train_warmup, warmup_steps
 
     _drop_metrics(folder, "warmup", after=0)
@@ -171,7 +171,7 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
     rows = training_rows(recipe, data)
     with open_judge(recipe.judge, options) as judge:
         rewards = Rewards(data.problems, judge, recipe.grpo.critique_weight)
-        model, tokenizer = _load(source, recipe.seed)
+        model, tokenizer = _load(source, recipe)
         from critique_coder.training.engine_trl import Rollouts, newest_checkpoint, train_grpo
 
         work = folder / "checkpoints" / "grpo"
@@ -252,13 +252,21 @@ def _stop_when_unscored(scored: list[Scored], judged: dict[str, int], recipe: Tr
         )
 
 
-def _load(source: str, seed: int) -> tuple[Any, Any]:
+def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
+    """The model to train, in float32 and with its first layers frozen as the recipe says, and its tokenizer."""
     import torch
 
     from critique_coder.models.local import load_pretrained
 
-    torch.manual_seed(seed)
-    return load_pretrained(source, torch.float32)
+    torch.manual_seed(recipe.seed)
+    model, tokenizer = load_pretrained(source, torch.float32)
+    if recipe.freeze_layers:
+        layers = model.base_model.layers
+        if recipe.freeze_layers >= len(layers):
+            raise BadInput(f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; {source} has {len(layers)}")
+        for part in (model.get_input_embeddings(), *layers[: recipe.freeze_layers]):
+            part.requires_grad_(False)
+    return model, tokenizer
 
 
 def _save(model: Any, tokenizer: Any, place: Path) -> None:

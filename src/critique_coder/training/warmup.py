@@ -63,7 +63,6 @@ def train_warmup(
     The last is the place in the completion of the word that decides, or None. It is one token among forty, which the
     loss would otherwise drown among the quoted code and values.
     """
-    _freeze(model, settings.freeze_layers)
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
@@ -94,12 +93,6 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         dataloader_pin_memory=False,
         remove_unused_columns=False,
     )
-
-
-def _freeze(model: Any, layers: int) -> None:
-    if layers:
-        for part in (model.get_input_embeddings(), *model.base_model.layers[:layers]):
-            part.requires_grad_(False)
 
 
 def _encoded(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
