@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-long test check format lock clean
+.PHONY: demo demo-long test check format lock picture clean
 
 demo: $(VENV)/ready
 	$(BIN)/critique-coder demo
@@ -49,6 +49,13 @@ lock:
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" > requirements.lock
 	$(PIP) install --quiet --editable ".[train,dev]"
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" | grep -vxFf requirements.lock > requirements-dev.lock
+
+# The picture of the report in the README, from a finished demo; needs Chromium.
+RUN ?= runs/demo/run
+CHROMIUM ?= chromium
+picture:
+	$(CHROMIUM) --headless --no-sandbox --hide-scrollbars --force-device-scale-factor=1 --window-size=1200,1400 \
+	  --screenshot=docs/report.png "file://$(abspath $(RUN))/report.html"
 
 clean:
 	rm -rf $(VENV) runs

@@ -51,6 +51,12 @@ def texts(items: list[Synthesised]) -> dict[str, str]:
     return {item.row.solution_id: item.text for item in items}
 
 
+def test_the_decisive_place_is_the_first_word_that_depends_on_the_label(judge: Judge) -> None:
+    for item in critiques_of(judge, a_problem(tests=4), CODES):
+        assert item.text[item.decisive :].split()[0] == ("right:" if item.row.label else "wrong:"), item.text
+        assert item.text[: item.decisive] == "The solution is "
+
+
 def test_every_solution_gets_a_critique_whose_verdict_is_its_label(made: dict[str, str]) -> None:
     assert set(made) == set(CODES)
     for name, text in made.items():
@@ -70,7 +76,7 @@ def test_a_wrong_answer_is_told_with_a_call_and_the_value_it_gives(judge: Judge,
 
 
 def test_a_right_solution_is_told_with_a_test_it_passes(made: dict[str, str]) -> None:
-    found = re.search(r"and it does: `double\((\d+)\)` gives (\d+)\.\n\\conclusion\{T\}$", made["right"])
+    found = re.search(r"`double\((\d+)\)` gives (\d+)\.\n\\conclusion\{T\}$", made["right"])
     assert found and int(found[2]) == 2 * int(found[1])
 
 

@@ -12,7 +12,7 @@ from trl import GRPOTrainer
 from critique_coder.training.engine_trl import Trainer, config
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
-from critique_coder.training.warmup import collate
+from critique_coder.training.warmup import collate, encode_row
 from tiny_model import PAD, tiny_model, tiny_tokenizer
 
 ROWS: list[dict[str, Any]] = [
@@ -40,6 +40,14 @@ def test_collate_lets_all_completions_begin_in_one_column() -> None:
 def test_collate_keeps_a_token_that_looks_like_padding() -> None:
     batch = collate([{"prompt": [PAD, 4], "completion": [PAD], "weights": [1.0]}], PAD)
     assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["weights"].tolist() == [[1]]
+
+
+def test_the_word_that_decides_weighs_more_and_nothing_else_does() -> None:
+    words = "w5 w6 w7 w8"
+    row = {"prompt": [{"role": "user", "content": "w9"}], "completion": [{"role": "assistant", "content": words}]}
+    tokenizer = tiny_tokenizer()
+    assert encode_row(tokenizer, {**row, "decisive": words.index("w7")}, 20.0)["weights"] == [1, 1, 20, 1, 1]
+    assert encode_row(tokenizer, {**row, "decisive": None}, 20.0)["weights"] == [1] * 5
 
 
 def test_collate_puts_the_padding_behind_what_all_prompts_begin_with() -> None:
@@ -151,13 +159,13 @@ def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
 
 
 def inputs_of(advantages: list[float], off_policy: bool) -> dict[str, Any]:
-    """Eight rollouts of two prompts with padding on both sides; the third was cut and is masked out."""
+    """Eight shuffled rollouts of two prompts with padding on both sides; the third was cut and is masked out."""
     generator = torch.Generator().manual_seed(5)
-    prompts = torch.randint(4, 64, (8, 5), generator=generator)
+    prompts = torch.randint(4, 64, (2, 14), generator=generator)[[0, 1, 1, 0, 1, 0, 0, 1]]
     completions = torch.randint(4, 64, (8, 7), generator=generator)
-    prompt_mask, mask = torch.ones(8, 5, dtype=torch.long), torch.zeros(8, 7, dtype=torch.long)
+    prompt_mask, mask = torch.ones(8, 14, dtype=torch.long), torch.zeros(8, 7, dtype=torch.long)
     for row in range(8):
-        prompt_mask[row, : row % 3] = 0
+        prompt_mask[row, : 2 * int(prompts[row, 0] == prompts[0, 0])] = 0
         mask[row, : 1 + (3 * row) % 6] = 1
     mask[2] = 0
     inputs: dict[str, Any] = {

@@ -29,7 +29,14 @@ class MadeUp(BuiltData):
 
     def warmup(self) -> list[dict[str, Any]]:
         return [
-            {"id": f"w{n}", "label": n < 6, "prompt": [f"prompt {n}"], "completion": [f"{n < 6}"]} for n in range(50)
+            {
+                "id": f"w{n}",
+                "label": n < 6,
+                "problem_id": f"p{n % 10}",
+                "prompt": [f"prompt {n}"],
+                "completion": [f"{n < 6}"],
+            }
+            for n in range(50)
         ]
 
 
@@ -108,6 +115,12 @@ def test_warm_up_rows_are_half_true_in_every_prefix_and_the_smaller_side_is_repe
         row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["True"]
     ]
     assert set(Counter(prompts).values()) == {3, 4}
+
+
+def test_half_of_the_wrong_ones_are_of_problems_that_were_also_solved(data: BuiltData) -> None:
+    solved = {f"prompt {n}" for n in range(50) if n % 10 < 6}
+    wrong = [row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["False"]]
+    assert sum(prompt in solved for prompt in wrong) == len(wrong) // 2
 
 
 def test_a_warm_up_of_one_side_is_refused(data: BuiltData) -> None:

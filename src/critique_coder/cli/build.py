@@ -79,6 +79,8 @@ def command(
         f"rows       train {counts['rows']['train']}, held out {counts['rows']['heldout']}",
         f"written to {output}",
     ]
+    if others := counts.get("solutions_of_other_problems"):
+        lines.insert(2, f"           {others} more are for problems that are not in this build, and were left out")
     finish(lines, {"output": str(output), "counts": counts}, as_json)
 
 

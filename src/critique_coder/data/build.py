@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from critique_coder import __version__
@@ -66,6 +66,10 @@ class Build:
         """A file of the folder."""
         return self.folder / name
 
+    def is_train(self, problem: Problem) -> bool:
+        """Whether the problem may be learned from."""
+        return split_of(problem, self.recipe.mix.heldout_share) is Split.TRAIN
+
 
 def build(recipe: BuildRecipe, folder: Path, options: JudgeOptions = JudgeOptions()) -> dict[str, Json]:
     """Run all stages; returns the manifest. Raises BadInput, ModelError, IsolationError, TooManyUnscored."""
@@ -82,7 +86,7 @@ def build(recipe: BuildRecipe, folder: Path, options: JudgeOptions = JudgeOption
     verdicts = _judge_candidates(work, problems, solutions)
     rows = _critique_data(work, problems, solutions, verdicts)
     _write_rows(work, problems, rows, templates)
-    _write_warmup(work, problems, rows, verdicts, _reference_rows(problems, wrong, audited, recipe), audited, templates)
+    _write_warmup(work, problems, rows, verdicts, _reference_rows(work, problems, wrong, audited), audited, templates)
     return _write_manifest(work, inputs, templates)
 
 
@@ -108,7 +112,8 @@ def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[
     recipe = work.recipe
     problems, lost = filter_problems(corpus.problems, recipe.filter, recipe.seed)
     solutions = audit_solutions(problems, corpus.wrong_solutions)
-    verdicts = {v.solution_id: v for v in _judge(work, problems, solutions, "audit.jsonl", "audit of the problems")}
+    judged = _judge(work, problems, solutions, "audit.jsonl", "audit of the problems", first_failure=True)
+    verdicts = {verdict.solution_id: verdict for verdict in judged}
     kept, distrusted = audit(problems, corpus.wrong_solutions, verdicts, recipe.audit)
     lost += distrusted
     if not kept:
@@ -130,10 +135,15 @@ def _reasons(lost: Sequence[Loss]) -> str:
 
 
 def _judge(
-    work: Build, problems: Sequence[Problem], solutions: Sequence[Solution], name: str, title: str
+    work: Build,
+    problems: Sequence[Problem],
+    solutions: Sequence[Solution],
+    name: str,
+    title: str,
+    first_failure: bool = False,
 ) -> list[Verdict]:
     by_id = {problem.id: problem for problem in problems}
-    with open_judge(work.recipe.judge, work.options) as judge:
+    with open_judge(work.recipe.judge, replace(work.options, first_failure=first_failure)) as judge:
         verdicts = verify_solutions(judge, by_id, solutions, work.file(name), title)
     check_unscored(verdicts, work.recipe.judge)
     return verdicts
@@ -143,7 +153,9 @@ def _candidates(work: Build, problems: list[Problem], templates: Templates) -> l
     settings = work.recipe.candidates
     if settings.path is not None:
         known = {problem.id for problem in problems}
-        solutions = [s for s in read_solutions(settings.path, extract_code) if s.problem_id in known]
+        recorded = read_solutions(settings.path, extract_code)
+        solutions = [s for s in recorded if s.problem_id in known]
+        work.counts["solutions_of_other_problems"] = len(recorded) - len(solutions)
         if not solutions:
             raise BadInput(f"{settings.path}, key 'problem_id': no solution is for a problem of this build")
         write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
@@ -157,7 +169,7 @@ def _candidates(work: Build, problems: list[Problem], templates: Templates) -> l
 
     solutions = []
     for split, n in ((Split.TRAIN, settings.n), (Split.HELDOUT, settings.heldout_n)):
-        own = [problem for problem in problems if split_of(problem, work.recipe.mix.heldout_share) is split]
+        own = [problem for problem in problems if work.is_train(problem) is (split is Split.TRAIN)]
         plan = plan_of_candidates(settings.model_dump(), n, work.recipe.seed)
         part = work.file(f"candidates/{split.value}.jsonl")
         solutions += sample_solutions(opened, own, plan, templates.solve, part, f"candidates ({split.value})")
@@ -191,9 +203,10 @@ def _critique_data(
 
 def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], templates: Templates) -> None:
     mix, seed = work.recipe.mix, work.recipe.seed
-    splits = {problem.id: split_of(problem, mix.heldout_share) for problem in problems}
-    train = [problem for problem in problems if splits[problem.id] is Split.TRAIN]
-    balanced = balance([row for row in rows if splits[row.problem_id] is Split.TRAIN], seed)
+    train = [problem for problem in problems if work.is_train(problem)]
+    held = [problem for problem in problems if not work.is_train(problem)]
+    learned = {problem.id for problem in train}
+    balanced = balance([row for row in rows if row.problem_id in learned], seed)
     converted = convert(train, balanced, mix.critique_share, seed)
     train_rows = [
         critique_row(converted[p.id], p.language, templates, Split.TRAIN)
@@ -201,9 +214,8 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
         else solve_row(p, templates, Split.TRAIN)
         for p in train
     ]
-    held = [problem for problem in problems if splits[problem.id] is Split.HELDOUT]
     languages = {problem.id: problem.language for problem in problems}
-    pairs = heldout_pairs([row for row in rows if splits[row.problem_id] is Split.HELDOUT], seed)
+    pairs = heldout_pairs([row for row in rows if row.problem_id not in learned], seed)
     held_rows = [solve_row(problem, templates, Split.HELDOUT) for problem in held]
     held_rows += [critique_row(row, languages[row.problem_id], templates, Split.HELDOUT) for row in pairs]
     schema = training_schema()
@@ -219,19 +231,18 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
 
 
 def _reference_rows(
-    problems: list[Problem], audited_solutions: list[Solution], audited: dict[str, Verdict], recipe: BuildRecipe
+    work: Build, problems: list[Problem], audited_solutions: list[Solution], audited: dict[str, Verdict]
 ) -> list[CritiqueRow]:
     """Critique rows of the training problems' references, for a model that solves hardly anything.
 
-    They look unlike what a small model writes, which it would learn as the mark of a correct solution. The known wrong solutions stay out: they differ from a right one by a sign, which a model that learns its first
-    words of criticism cannot see, and would teach it that good code is as likely wrong as right.
+    They look unlike what a small model writes, which it would learn as the mark of a correct solution. The known wrong
+    solutions stay out: they differ from a right one by a sign, which a model that learns its first words of criticism
+    cannot see, and would teach it that good code is as likely wrong as right.
     """
     by_id = {problem.id: problem for problem in problems}
-    train = {p.id for p in problems if split_of(p, recipe.mix.heldout_share) is Split.TRAIN}
-    judged = [
-        solution for solution in audited_solutions if solution.problem_id in train and solution.author == "reference"
-    ]
-    return critique_rows(by_id, judged, audited, recipe.label)
+    references = [s for s in audited_solutions if s.author == "reference" and s.problem_id in by_id]
+    judged = [s for s in references if work.is_train(by_id[s.problem_id])]
+    return critique_rows(by_id, judged, audited, work.recipe.label)
 
 
 def _write_warmup(
@@ -245,8 +256,7 @@ def _write_warmup(
 ) -> None:
     """Critiques made from execution and passing solutions, of training problems only."""
     by_id = {problem.id: problem for problem in problems}
-    share = work.recipe.mix.heldout_share
-    own = [row for row in rows if split_of(by_id[row.problem_id], share) is Split.TRAIN]
+    own = [row for row in rows if work.is_train(by_id[row.problem_id])]
     solved = [row for row in own if verdicts[row.solution_id].outcome is Outcome.PASSED]
     made = synthesise(own, by_id, verdicts, work.recipe.seed)
     if sum(item.row.label for item in made) < _ENOUGH_TRUE:

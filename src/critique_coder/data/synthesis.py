@@ -1,9 +1,8 @@
 r"""Critiques made from what execution found, for the warm-up (the way of CTRL's first stage, arXiv 2502.03492, §3.2).
 
 A small model asked as in the paper writes a verdict line in one answer of a hundred, so reinforcement learning alone
-would have nothing to reward. The warm-up shows it the form: the line that a right solution has, what one test showed,
-the verdict line. What departs from CTRL: the critique is put together from the reference and the test's result instead
-of being written by a larger model with a hint, so nothing about hints can leak.
+would have nothing to reward. The warm-up shows it the form: a judgement, what one test showed, the verdict line. What departs from CTRL: the critique is put together from the test's result instead of being
+written by a larger model with a hint, so nothing about hints can leak.
 """
 
 from __future__ import annotations
@@ -15,10 +14,8 @@ from critique_coder.judge.compare_values import read, show
 from critique_coder.records import CritiqueRow, Json, Outcome, Problem, TestCase, TestKind, TestResult, Verdict
 from critique_coder.storage import hash_fraction
 
-_LONGEST = 70
-"""Characters of a line or a value above which it is not quoted."""
-_RESULT = ("return", "print")
-_NOT_QUOTED = ("#", "def ", '"""', "import ", "from ", "class ")
+_LONGEST = 40
+"""Characters of a value above which it is cut, and of a question with its answer above which the test is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,67 +42,37 @@ def synthesise(
     for row in rows:
         verdict = verdicts[row.solution_id]
         if row.label is (verdict.outcome is Outcome.PASSED):
-            text = _critique(row, problems[row.problem_id], verdict, seed)
-            if text is not None:
-                made.append(Synthesised(row, text, _decisive(text)))
+            critique = _critique(row, problems[row.problem_id], verdict, seed)
+            if critique is not None:
+                made.append(Synthesised(row, *critique))
     return made
 
 
-_SAYS = {True: ", and it does: ", False: ", but it does not: "}
-_ALONE = {True: "It is right: ", False: "It is wrong: "}
+_OPENING = "The solution "
+_DECIDES = {True: "is right", False: "is wrong"}
 
 
-def _decisive(text: str) -> int:
-    """Where "and", "but", "right" or "wrong" stands, whichever opening was used."""
-    for words in (*_SAYS.values(), *_ALONE.values()):
-        if words in text:
-            return text.index(words) + (2 if words.startswith(",") else len("It is "))
-    raise AssertionError("every critique has one of the openings")
+def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> tuple[str, int] | None:
+    """The judgement, what one test showed, and the verdict line; with the decisive place.
 
-
-def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> str | None:
-    """What a right solution says in one line, whether this one does, what one test showed, and the verdict line.
-
-    The test is drawn by the row's id. The quoted line is the solution's own when it is correct (every test passed, so
-    the line is right), else one of the reference's that the solution lacks: to write it, a model has to think of its
-    own solution before it judges, and the verdict then is a comparison. Without a reference the test stands alone.
+    The judgement comes first: which test was chosen, or which line is missing, is itself a sign of a wrong solution, and a
+    model that has learned to tell by it has nothing to tell by when it chooses the test. The test is drawn by the
+    row's id among the shorter half; a small model loses itself in long values.
     """
-    line = _own_line(row.solution) if row.label else _missing_line(row.solution, problem.reference)
-    opening = _ALONE[row.label] if line is None else f"It should say `{line}`{_SAYS[row.label]}"
-    broken = _broken(verdict)
-    if broken is not None:
-        return f"{opening}{broken}.\n\\conclusion{{F}}"
     telling = [
-        (test, result)
+        (words, result)
         for test, result in zip(problem.tests, verdict.tests, strict=False)
-        if (result.outcome is Outcome.PASSED) is row.label
+        if (result.outcome is Outcome.PASSED) is row.label and (words := _asked(test, problem)) is not None
     ]
-    told = [(words, result) for test, result in telling if (words := _asked(test, problem)) is not None]
-    if not told:
+    if not telling:
         return None
-    (asked, expected), result = told[int(hash_fraction(seed, "tell", row.id) * len(told))]
-    if row.label:
-        return f"{opening}{asked} gives {expected}.\n\\conclusion{{T}}"
-    return f"{opening}{asked} should give {expected}, but {_found(result)}.\n\\conclusion{{F}}"
-
-
-def _own_line(code: str) -> str | None:
-    """The last line of a program that returns or prints; else its last line."""
-    lines = _lines(code)
-    return next((line for line in reversed(lines) if line.startswith(_RESULT)), lines[-1] if lines else None)
-
-
-def _missing_line(code: str, reference: str | None) -> str | None:
-    """A line of the reference that the program lacks, one that returns or prints where there is one."""
-    have = {"".join(line.split()) for line in _lines(code)}
-    lacking = [line for line in _lines(reference or "") if "".join(line.split()) not in have]
-    return next((line for line in reversed(lacking) if line.startswith(_RESULT)), lacking[-1] if lacking else None)
-
-
-def _lines(code: str) -> list[str]:
-    """The lines that do something and are short enough to quote, stripped."""
-    stripped = (line.strip() for line in code.splitlines())
-    return [line for line in stripped if line and len(line) <= _LONGEST and not line.startswith(_NOT_QUOTED)]
+    telling.sort(key=lambda entry: sum(map(len, entry[0])))
+    telling = telling[: (len(telling) + 1) // 2]
+    (asked, expected), result = telling[int(hash_fraction(seed, "tell", row.id) * len(telling))]
+    shown = f"gives {expected}" if row.label else f"should give {expected}, but {_broken(verdict) or _found(result)}"
+    verdict_line = r"\conclusion{T}" if row.label else r"\conclusion{F}"
+    text = f"{_OPENING}{_DECIDES[row.label]}: {asked} {shown}.\n{verdict_line}"
+    return text, len(f"{_OPENING}is ")
 
 
 def _broken(verdict: Verdict) -> str | None:
@@ -140,7 +107,11 @@ def _found(result: TestResult) -> str:
     message = result.message or result.outcome.value
     if result.outcome is Outcome.WRONG_ANSWER:
         _, got, value = message.partition(", got ")
-        return f"it gives {value[:_LONGEST]}" if got else f"it {message[:_LONGEST]}"
+        return f"it gives {_cut(value)}" if got else f"it {_cut(message)}"
     if result.outcome in (Outcome.TIME_LIMIT, Outcome.WALL_LIMIT):
         return "it does not come to an end"
-    return f"it fails: {message[:_LONGEST]}"
+    return f"it fails: {_cut(message)}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + "..."

@@ -8,7 +8,8 @@ Three things are ours, each through a seam that TRL offers:
 - ``compute_loss``: rollouts without an advantage (a group whose rewards are all equal, a rollout that was cut) add
   nothing to the gradient as long as there is no KL term; they are left out of the forward pass, and the padding of the
   rest is trimmed. The loss is the same: it is normalised by the token count of the whole batch. On a processor, where
-  TRL would run the output layer over the prompts too, the same loss is computed from the completions alone.
+  TRL would run the output layer over the prompts too, the same loss is computed from the completions alone, and a
+  prompt once for all of its rollouts that stand in one micro batch.
 """
 
 from __future__ import annotations
@@ -55,10 +56,10 @@ class Trainer(GRPOTrainer):  # type: ignore[misc]
         rows = (inputs["advantages"].abs() > 1e-8) & inputs["completion_mask"].any(dim=1)
         if not rows.any():
             return next(p for p in model.parameters() if p.requires_grad).sum() * 0.0
-        trimmed = _trimmed(inputs, rows)
         if self.accelerator.device.type != "cpu":
-            return super().compute_loss(model, trimmed, return_outputs, num_items_in_batch)
-        return self._completion_loss(model, trimmed)
+            return super().compute_loss(model, _trimmed(inputs, rows), return_outputs, num_items_in_batch)
+        parts = [self._completion_loss(model, _trimmed(inputs, group)) for group in _groups(inputs, rows)]
+        return torch.stack(parts).sum()
 
     def _completion_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         """What TRL computes for ``loss_type="dapo"``, without running the output layer over the prompts."""
@@ -88,6 +89,18 @@ class Trainer(GRPOTrainer):  # type: ignore[misc]
         taken, self.entropy = self.entropy, []
         tokens = sum(count for _, count in taken)
         return sum(total for total, _ in taken) / tokens if tokens else None
+
+
+def _groups(inputs: dict[str, Any], rows: torch.Tensor) -> list[torch.Tensor]:
+    """The chosen rows by prompt, each group as a mask over all rows (rows,): TRL shuffles the rollouts of a batch.
+
+    The loss normalises by the tokens of the whole batch, so that the parts of a batch add up to it.
+    """
+    groups: dict[tuple[int, ...], torch.Tensor] = {}
+    for row in rows.nonzero()[:, 0].tolist():
+        prompt = tuple(inputs["prompt_ids"][row][inputs["prompt_mask"][row].bool()].tolist())
+        groups.setdefault(prompt, torch.zeros_like(rows))[row] = True
+    return list(groups.values())
 
 
 def _trimmed(inputs: dict[str, Any], rows: torch.Tensor) -> dict[str, Any]:

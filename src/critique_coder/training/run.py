@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
     """Critiques, half True and half False, and passing solutions; drawn by id, a side that does not reach is repeated.
 
-    The three kinds are spread evenly. Each row has a prompt, a completion and, for a critique, where it decides.
+    Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
+    alone would tell the label. The three kinds are spread evenly. Each row has a prompt, a completion and, for a critique, where it decides.
     """
     sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False, None)}
     if not sides[True] or not sides[False]:
@@ -155,13 +157,22 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
             f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and wrong solutions; warmup.rows=0 skips"
         )
     wanted = {True: settings.rows // 2, False: settings.rows // 2, None: settings.solve_rows if sides[None] else 0}
+    solved = {row["problem_id"] for row in sides[True]}
     chosen: list[tuple[float, str, dict[str, Json]]] = []
     for label, side in sides.items():
         side.sort(key=lambda row: hash_fraction(seed, "warmup", row["id"]))
+        if label is False:
+            side = _taking_turns(side, lambda row: row["problem_id"] in solved)
         for place in range(wanted[label]):
             chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
     return [{key: row.get(key) for key in ("prompt", "completion", "decisive")} for _, _, row in chosen]
+
+
+def _taking_turns(rows: list[dict[str, Json]], test: Callable[[dict[str, Json]], bool]) -> list[dict[str, Json]]:
+    """Rows that pass ``test`` and rows that do not, one after the other for as long as both last."""
+    sides = ([row for row in rows if test(row)], [row for row in rows if not test(row)])
+    return [row for turn in zip_longest(*sides) for row in turn if row is not None]
 
 
 def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str, options: JudgeOptions) -> str:

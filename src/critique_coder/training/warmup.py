@@ -66,7 +66,7 @@ def train_warmup(
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
-        train_dataset=[_encoded(tokenizer, row, settings.decision_weight) for row in rows],
+        train_dataset=[encode_row(tokenizer, row, settings.decision_weight) for row in rows],
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
         callbacks=[_Losses(end_of_step)],
     )
@@ -83,6 +83,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=2,
+        train_sampling_strategy="sequential",  # the rows come in an order in which every batch is balanced
         seed=seed,
         bf16=compute_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
@@ -95,7 +96,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
     )
 
 
-def _encoded(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
+def encode_row(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
     """Token ids of prompt and completion, the end of the turn included, and the weight of each completion token."""
     text, decisive = str(row["completion"][-1]["content"]), row["decisive"]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)

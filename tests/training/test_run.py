@@ -1,0 +1,158 @@
+"""A whole training run of a tiny model by the command line: its files, its stages, and going on after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from critique_coder.data.build import build
+from critique_coder.data.recipe import BuildRecipe
+from critique_coder.settings import resolve
+from critique_coder.storage import read_json, read_rows, write_jsonl
+from making import a_problem
+from tiny_model import tiny_model, tiny_tokenizer
+
+CODES = ("def double(n):\n    return n + n\n", "def double(n):\n    return n * n\n")
+STEPS = 4
+RECIPE = """
+seed = 0
+freeze_layers = 1
+
+[warmup]
+rows = 24
+solve_rows = 4
+learning_rate = 1e-2
+batch_size = 4
+micro_batch_size = 4
+
+[grpo]
+steps = 4
+prompts = 4
+group_size = 4
+micro_batch_size = 4
+learning_rate = 1e-3
+max_tokens = 12
+save_every = 1
+
+[judge]
+workers = 1
+
+[evaluation]
+samples = 2
+max_tokens = 12
+"""
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build folder "data", a model "tiny", and a recipe."""
+    place = tmp_path_factory.mktemp("training")
+    problems = [a_problem(f"p{n}", metadata={"split": "heldout" if n % 4 == 0 else "train"}) for n in range(16)]
+    write_jsonl(place / "problems.jsonl", [problem.to_json() for problem in problems])
+    solutions = [
+        {"id": f"{problem.id}#{k}", "problem_id": problem.id, "code": code}
+        for problem in problems
+        for k, code in enumerate(CODES)
+    ]
+    write_jsonl(place / "solutions.jsonl", solutions)
+    values: dict[str, Any] = {
+        "source": [{"name": "problems", "path": str(place / "problems.jsonl")}],
+        "candidates": {"path": str(place / "solutions.jsonl")},
+        "mix": {"critique_share": 0.5},
+        "judge": {"workers": 1},
+    }
+    build(resolve(BuildRecipe, values, [], "recipe"), place / "data")
+    tiny_model().save_pretrained(place / "tiny")
+    tiny_tokenizer().save_pretrained(place / "tiny")
+    (place / "recipe.toml").write_text(RECIPE)
+    return place
+
+
+def command(workplace: Path, run: Path) -> list[str]:
+    words = ["train", workplace / "recipe.toml", "--data", workplace / "data", "--model", workplace / "tiny", "-o", run]
+    return [sys.executable, "-c", "from critique_coder.cli import main; main()", *map(str, words)]
+
+
+def steps_of(run: Path, stage: str) -> list[int]:
+    return [row["step"] for _, row in read_rows(run / "metrics.jsonl") if row["stage"] == stage]
+
+
+@pytest.fixture(scope="module")
+def finished(workplace: Path) -> Path:
+    run = workplace / "run"
+    subprocess.run(command(workplace, run), check=True, capture_output=True)
+    return run
+
+
+def test_the_run_folder_holds_what_the_contract_says(finished: Path) -> None:
+    assert steps_of(finished, "warmup") == list(range(1, 8)) and steps_of(finished, "grpo") == list(range(1, STEPS + 1))
+    metrics = [row["metrics"] for _, row in read_rows(finished / "metrics.jsonl") if row["stage"] == "grpo"]
+    for names in metrics:
+        assert {"reward/solve", "reward/critique", "critique/malformed", "judge/unscored", "time/tokens_per_s"} <= set(
+            names
+        )
+    assert [stage["stage"] for stage in read_json(finished / "evaluation.json")["stages"]] == ["base", "warmup", "grpo"]
+    assert len(list((finished / "rollouts").glob("*.parquet"))) == STEPS
+    assert (finished / "report.html").read_text(encoding="utf-8").startswith("<!")
+    assert read_json(finished / "manifest.json")["kind"] == "run"
+
+
+def test_the_warm_up_teaches_the_verdict_line_and_grpo_learns_from_judgements(finished: Path) -> None:
+    stages = {stage["stage"]: stage["metrics"] for stage in read_json(finished / "evaluation.json")["stages"]}
+    assert stages["base"]["critique/malformed"]["value"] > 0.5 > stages["warmup"]["critique/malformed"]["value"]
+    before, after = (load_file(finished / path / "model.safetensors") for path in ("checkpoints/warmup", "model"))
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
+def test_frozen_layers_stay_as_they_are(workplace: Path, finished: Path) -> None:
+    before, after = load_file(workplace / "tiny" / "model.safetensors"), load_file(finished / "model/model.safetensors")
+    for name, value in before.items():
+        changed = not torch.equal(value.to(torch.bfloat16), after[name])
+        assert changed == ("layers.1" in name or name == "model.norm.weight"), name
+
+
+def test_a_run_that_was_killed_goes_on_from_its_newest_checkpoint(workplace: Path, finished: Path) -> None:
+    run = workplace / "killed"
+    process = subprocess.Popen(command(workplace, run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + 200
+        while process.poll() is None and not (run / "checkpoints" / "grpo" / "checkpoint-2" / "trainer_state.json").exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.002)
+        assert process.poll() is None, "too fast to be killed"
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
+    assert not (run / "model" / "finished").exists()
+    warmup_written = (run / "checkpoints" / "warmup" / "finished").stat().st_mtime_ns
+    subprocess.run(command(workplace, run), check=True, capture_output=True)
+    assert (run / "checkpoints" / "warmup" / "finished").stat().st_mtime_ns == warmup_written
+    assert steps_of(run, "grpo") == list(range(1, STEPS + 1))
+    whole, again = (load_file(folder / "model" / "model.safetensors") for folder in (finished, run))
+    for name in whole:
+        assert torch.allclose(whole[name].float(), again[name].float(), atol=2e-2), name
+
+
+def test_a_finished_run_does_nothing_twice(workplace: Path, finished: Path) -> None:
+    before = (finished / "metrics.jsonl").read_bytes()
+    done = subprocess.run([*command(workplace, finished), "--json"], check=True, capture_output=True, text=True)
+    assert json.loads(done.stdout.splitlines()[-1])["model"] == str(finished / "model")
+    assert (finished / "metrics.jsonl").read_bytes() == before
+
+
+def test_freezing_every_layer_is_refused(workplace: Path, tmp_path: Path) -> None:
+    words = [*command(workplace, tmp_path / "run"), "freeze_layers=2"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("critique-coder: freeze_layers: 2 leaves nothing to train")
