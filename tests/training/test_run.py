@@ -41,7 +41,7 @@ prompts = 4
 group_size = 4
 micro_batch_size = 4
 learning_rate = 1e-3
-max_tokens = 12
+max_tokens = 32
 save_every = 1
 
 [judge]
@@ -49,7 +49,8 @@ workers = 1
 
 [evaluation]
 samples = 2
-max_tokens = 12
+critique_temperature = 1.0
+max_tokens = 32
 """
 
 
@@ -109,7 +110,7 @@ def test_the_run_folder_holds_what_the_contract_says(finished: Path) -> None:
 
 def test_the_warm_up_teaches_the_verdict_line_and_grpo_learns_from_judgements(finished: Path) -> None:
     stages = {stage["stage"]: stage["metrics"] for stage in read_json(finished / "evaluation.json")["stages"]}
-    assert stages["base"]["critique/malformed"]["value"] > 0.5 > stages["warmup"]["critique/malformed"]["value"]
+    assert stages["base"]["critique/malformed"]["value"] > 0.2 > stages["warmup"]["critique/malformed"]["value"]
     before, after = (load_file(finished / path / "model.safetensors") for path in ("checkpoints/warmup", "model"))
     assert any(not torch.equal(before[name], after[name]) for name in before)
 

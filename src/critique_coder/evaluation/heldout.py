@@ -78,7 +78,8 @@ def evaluate(
     """Measure a model on the build's held-out rows; answers and verdicts go to ``folder/stage``, resumable.
 
     ``source`` names the model: when the build sampled from the same one, with the same settings and seed, the
-    solutions that it has for the held-out problems are the ones that would be sampled, and are taken over.
+    solutions that it has for the held-out problems are the ones that would be sampled, and are taken over with their
+    verdicts.
     """
     rows = data.rows("heldout")
     problems = [data.problems[row["problem_id"]] for row in rows if row["kind"] == "solve"]
@@ -92,7 +93,7 @@ def evaluate(
     samples = SamplingPlan(plan.samples, plan.sampling, plan.batch_size)
     template = _solve_template(data)
     if source is not None:
-        _take_over(data, problems, samples, source, place / "solutions.jsonl")
+        _take_over(data, problems, samples, source, judge, place)
     solutions = sample_solutions(lazy, problems, samples, template, place / "solutions.jsonl", f"{stage}: solutions")
     with open_judge(judge, options) as running:
         verdicts = verify_solutions(running, data.problems, solutions, place / "verdicts.jsonl", f"{stage}: verdicts")
@@ -114,17 +115,24 @@ def evaluate(
     )
 
 
-def _take_over(data: BuiltData, problems: list[Problem], plan: SamplingPlan, source: str, output: Path) -> None:
-    settings, seed = data.manifest["settings"]["candidates"], data.manifest["settings"]["seed"]
-    sampled = plan_of_candidates(settings, settings["heldout_n"], seed)
+def _take_over(
+    data: BuiltData, problems: list[Problem], plan: SamplingPlan, source: str, judge: JudgeSettings, place: Path
+) -> None:
+    """Copy the build's solutions where they are the ones wanted, and its verdicts where the same limits gave them."""
+    built = data.manifest["settings"]
+    settings = built["candidates"]
+    sampled = plan_of_candidates(settings, settings["heldout_n"], built["seed"])
     same_model = (
         settings["endpoint"] is None and settings["path"] is None and data.manifest["candidate_model"] == source
     )
-    if output.exists() or not same_model or sampled != plan:
+    if (place / "solutions.jsonl").exists() or not same_model or sampled != plan:
         return
     wanted = {problem.id for problem in problems}
-    rows = [row for _, row in read_rows(data.folder / "solutions.jsonl") if row["problem_id"] in wanted]
-    write_jsonl(output, rows)
+    names = ["solutions.jsonl"]
+    if built["judge"] == judge.model_dump(mode="json"):
+        names.insert(0, "verdicts.jsonl")
+    for name in names:
+        write_jsonl(place / name, (row for _, row in read_rows(data.folder / name) if row["problem_id"] in wanted))
 
 
 class _Once:
