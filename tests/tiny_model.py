@@ -33,7 +33,7 @@ def tiny_model(seed: int = 0) -> Any:
 
 
 def tiny_tokenizer() -> Any:
-    r"""``w2`` ... ``w61`` and the two verdict lines are words; a chat is its messages one after the other and ``w2``."""
+    r"""``w2`` ... ``w61`` and both verdict lines are words; a chat is its messages one after the other and ``w2``."""
     words = {"<pad>": PAD, "<end>": END, **{f"w{n}": n for n in range(2, VOCABULARY - 2)}}
     words |= {r"\conclusion{T}": VOCABULARY - 2, r"\conclusion{F}": VOCABULARY - 1}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="w3"))

@@ -36,7 +36,9 @@ class Settings(BaseModel):
         """Refuse ``seed = true``, which pydantic would read as 1."""
         annotation = cls.model_fields[str(info.field_name)].annotation
         if isinstance(value, bool) and bool not in (annotation, *typing.get_args(annotation)):
-            raise ValueError(f"true and false do not belong here; it takes {getattr(annotation, '__name__', annotation)}")
+            raise ValueError(
+                f"true and false do not belong here; it takes {getattr(annotation, '__name__', annotation)}"
+            )
         return value
 
 

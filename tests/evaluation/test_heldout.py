@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import pytest
 
 from critique_coder.data.build import build
 from critique_coder.data.built import BuiltData
+from critique_coder.data.candidates import plan_of_candidates
 from critique_coder.data.recipe import BuildRecipe, JudgeSettings
 from critique_coder.evaluation.heldout import Measured, Plan, evaluate, write_summary
 from critique_coder.models import Sampling, TextModel
 from critique_coder.settings import resolve
-from critique_coder.storage import read_json, read_rows, write_jsonl
+from critique_coder.storage import read_json, read_rows, write_json, write_jsonl
 from making import FakeModel, a_problem, complaint
 
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
@@ -94,6 +96,32 @@ def test_an_evaluation_that_was_stopped_goes_on(data: BuiltData, tmp_path: Path,
     model = FakeModel(honest)
     assert values(measure(data, tmp_path, model)) == values(measure(data, tmp_path / "other", FakeModel(honest)))
     assert len(model.asked) < 18
+
+
+@pytest.mark.parametrize(("source", "limit", "again"), [("m", 3.0, False), ("m", 2.0, True), ("other", 3.0, True)])
+def test_what_the_same_model_was_sampled_for_is_not_sampled_or_judged_again(
+    data: BuiltData, tmp_path: Path, source: str, limit: float, again: bool
+) -> None:
+    shutil.copytree(data.folder, tmp_path / "data")
+    manifest = read_json(data.folder / "manifest.json")
+    manifest["candidate_model"] = "m"
+    manifest["settings"]["candidates"] |= {"path": None, "heldout_n": 2}
+    write_json(tmp_path / "data" / "manifest.json", manifest)
+    verdicts = [row | {"outcome": "passed", "pass_rate": 1.0} for _, row in read_rows(data.folder / "verdicts.jsonl")]
+    write_jsonl(tmp_path / "data" / "verdicts.jsonl", verdicts)
+    sampled = plan_of_candidates(manifest["settings"]["candidates"], 2, manifest["settings"]["seed"])
+    model = FakeModel(honest)
+    measured = evaluate(
+        lambda: model,
+        BuiltData.open(tmp_path / "data"),
+        Plan(sampled.n, sampled.sampling, sampled.batch_size),
+        JudgeSettings(workers=2, time_limit_s=limit),
+        tmp_path,
+        "base",
+        source=source,
+    )
+    assert all("conclusion" in prompt for prompt in model.asked) == (source == "m")
+    assert (values(measured)["solve/pass@1"] == 1) == (not again or source == "other")
 
 
 def test_answers_of_other_pairs_are_refused(data: BuiltData, tmp_path: Path) -> None:

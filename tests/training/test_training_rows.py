@@ -119,7 +119,9 @@ def test_warm_up_rows_are_half_true_in_every_prefix_and_the_smaller_side_is_repe
 
 def test_half_of_the_wrong_ones_are_of_problems_that_were_also_solved(data: BuiltData) -> None:
     solved = {f"prompt {n}" for n in range(50) if n % 10 < 6}
-    wrong = [row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["False"]]
+    wrong = [
+        row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["False"]
+    ]
     assert sum(prompt in solved for prompt in wrong) == len(wrong) // 2
 
 

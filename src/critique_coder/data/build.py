@@ -48,7 +48,6 @@ from critique_coder.storage import (
     write_text,
 )
 
-
 _ENOUGH_TRUE = 16
 """Correct solutions of the model's own below which the references join the warm-up."""
 

@@ -1,8 +1,9 @@
 r"""Critiques made from what execution found, for the warm-up (the way of CTRL's first stage, arXiv 2502.03492, §3.2).
 
 A small model asked as in the paper writes a verdict line in one answer of a hundred, so reinforcement learning alone
-would have nothing to reward. The warm-up shows it the form: a judgement, what one test showed, the verdict line. What departs from CTRL: the critique is put together from the test's result instead of being
-written by a larger model with a hint, so nothing about hints can leak.
+would have nothing to reward. The warm-up shows it the form: a judgement, what one test showed, the verdict line. What
+departs from CTRL: the critique is put together from the test's result instead of being written by a larger model with
+a hint, so nothing about hints can leak.
 """
 
 from __future__ import annotations
@@ -55,9 +56,9 @@ _DECIDES = {True: "is right", False: "is wrong"}
 def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> tuple[str, int] | None:
     """The judgement, what one test showed, and the verdict line; with the decisive place.
 
-    The judgement comes first: which test was chosen, or which line is missing, is itself a sign of a wrong solution, and a
-    model that has learned to tell by it has nothing to tell by when it chooses the test. The test is drawn by the
-    row's id among the shorter half; a small model loses itself in long values.
+    The judgement comes first: which test was chosen is itself a sign of a wrong solution, and a model that has learned
+    to tell by it has nothing to tell by when it chooses the test. The test is drawn by the row's id among the shorter
+    half; a small model loses itself in long values.
     """
     telling = [
         (words, result)

@@ -129,7 +129,7 @@ def _take_over(
         return
     wanted = {problem.id for problem in problems}
     names = ["solutions.jsonl"]
-    if built["judge"] == judge.model_dump(mode="json"):
+    if JudgeSettings(**{**built["judge"], "workers": judge.workers}) == judge:
         names.insert(0, "verdicts.jsonl")
     for name in names:
         write_jsonl(place / name, (row for _, row in read_rows(data.folder / name) if row["problem_id"] in wanted))

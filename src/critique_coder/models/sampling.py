@@ -1,8 +1,9 @@
 """Batched sampling from a transformers model, made for many samples of few prompts.
 
 ``generate`` of transformers keeps every row of a batch until the longest has ended, encodes the same prompt once for
-every sample of it, copies its key/value cache for every token, and draws from the whole vocabulary. Here a prompt is encoded
-once and its cache shared out, rows that have ended leave the batch, the cache is written in place (``cache``), and with ``top_k`` the draw is made among ``top_k`` tokens.
+every sample of it, copies its key/value cache for every token, and draws from the whole vocabulary. Here a prompt is
+encoded once and its cache shared out, rows that have ended leave the batch, the cache is written in place (``cache``),
+and with ``top_k`` the draw is made among ``top_k`` tokens.
 ``benchmarks/sampling.py`` compares the two in one run.
 """
 

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
 _WORTH_SHARING = 8
 """Columns that all rows must have in common before they are computed once for all of them."""
 

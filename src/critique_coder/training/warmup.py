@@ -6,7 +6,6 @@ runs on the trainer of transformers: TRL's would run the output layer over the p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,12 +110,13 @@ def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor
     """Rows of one width, whose completions begin in one column.
 
     Prompts are padded behind what all of them begin with (the system prompt), which is then computed once; completions
-    at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (rows, completion; 0 for
-    padding).
+    at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (rows,
+    completion; 0 for padding).
     """
     width = max(len(row["prompt"]) for row in batch)
     length = max(len(row["completion"]) for row in batch)
-    shared = len(os.path.commonprefix([row["prompt"] for row in batch]))
+    alike = [len(set(column)) == 1 for column in zip(*(row["prompt"] for row in batch), strict=False)]
+    shared = alike.index(False) if False in alike else len(alike)
     ids, attention, weights = [], [], []
     for row in batch:
         prompt, completion = row["prompt"], row["completion"]
