@@ -133,3 +133,9 @@ def test_held_out_problems_are_counted(run: Path) -> None:
     assert read_run(run).heldout_problems == 84
     shutil.rmtree(run / "evaluation")
     assert read_run(run).heldout_problems == 0
+
+
+def test_a_run_is_called_like_its_folder_and_a_demos_run_like_the_demo(tmp_path: Path) -> None:
+    build = make_build(tmp_path / "data")
+    for folder, name in ((tmp_path / "first", "first"), (tmp_path / "demo-1" / "run", "demo-1")):
+        assert read_run(make_run(folder, build)).name == name

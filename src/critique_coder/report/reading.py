@@ -55,8 +55,9 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What people call the run: its folder's name."""
-        return self.folder.resolve().name
+        """What people call the run: its folder's name; that of the folder above for the "run" that a demo writes."""
+        place = self.folder.resolve()
+        return place.parent.name if place.name == "run" else place.name
 
     @property
     def finished(self) -> bool:
