@@ -275,7 +275,9 @@ def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
     if recipe.freeze_layers:
         layers = model.base_model.layers
         if recipe.freeze_layers >= len(layers):
-            raise BadInput(f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; {source} has {len(layers)}")
+            raise BadInput(
+                f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; choose fewer than the model has, {len(layers)}"
+            )
         for part in (model.get_input_embeddings(), *layers[: recipe.freeze_layers]):
             part.requires_grad_(False)
     return model, tokenizer
