@@ -276,7 +276,7 @@ def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
         layers = model.base_model.layers
         if recipe.freeze_layers >= len(layers):
             raise BadInput(
-                f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; choose fewer than the model has, {len(layers)}"
+                f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; choose fewer than {len(layers)}"
             )
         for part in (model.get_input_embeddings(), *layers[: recipe.freeze_layers]):
             part.requires_grad_(False)
