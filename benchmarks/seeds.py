@@ -30,13 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path)
     runs: list[Path] = parser.parse_args().runs
-    print("| seed | stage | pass@1 | critique balanced accuracy | malformed | minutes |\n|---|---|---|---|---|---|")
+    print("| seed | stage | pass@1 | critique balanced accuracy | malformed |\n|---|---|---|---|---|")
     for run in runs:
-        manifest = read_json(run / "manifest.json")
+        seed = read_json(run / "manifest.json")["recipe"]["seed"]
         for stage in STAGES:
-            row(str(manifest["recipe"]["seed"]), stage, pooled([run], stage), f"{manifest['seconds'] / 60:.1f}")
+            row(str(seed), stage, pooled([run], stage))
     for stage in STAGES:
-        row("all", stage, pooled(runs, stage), "")
+        row("all", stage, pooled(runs, stage))
     print("\n| change, all seeds | pass@1 | critique balanced accuracy |\n|---|---|---|")
     for before, after in (("base", "warmup"), ("warmup", "grpo"), ("base", "grpo")):
         one, other = counts(runs, before), counts(runs, after)
@@ -63,10 +63,10 @@ def pooled(runs: list[Path], stage: str) -> dict[str, Estimate]:
     return {**estimates(solve, solve_metrics), **estimates(critique, critique_metrics)}
 
 
-def row(seed: str, stage: str, values: dict[str, Estimate], minutes: str) -> None:
+def row(seed: str, stage: str, values: dict[str, Estimate]) -> None:
     """Print one line of the first table."""
     cells = [f"{values[name].value:.3f} ({values[name].low:.3f} to {values[name].high:.3f})" for name in COLUMNS[:2]]
-    print(f"| {seed} | {stage} | {' | '.join(cells)} | {values[COLUMNS[2]].value:.1%} | {minutes} |")
+    print(f"| {seed} | {stage} | {' | '.join(cells)} | {values[COLUMNS[2]].value:.1%} |")
 
 
 def change(difference: Difference) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,6 +39,22 @@ def complaint(action: Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     message = str(caught.value)
     assert message.strip() and "\n" not in message
     return message
+
+
+def kill_when(words: Sequence[str], ready: Callable[[], bool], seconds: float) -> None:
+    """Run ``critique-coder words`` and kill it as soon as ``ready``; it must not have ended by itself."""
+    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        give_up = time.monotonic() + seconds
+        while process.poll() is None and not ready():
+            assert time.monotonic() < give_up
+            time.sleep(0.002)
+        assert process.poll() is None, "too fast to be killed"
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def a_problem(name: str = "p", tests: int = 4, **others: Any) -> Problem:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from critique_coder.models.embedded import NAME, cache_folder
 from critique_coder.records import Verdict
 from critique_coder.storage import read_rows, write_json, write_jsonl
 from critique_coder.training.recipe import TrainRecipe
-from making import a_problem
+from making import a_problem, kill_when
 from openai_server import completion, serve
 
 VERBS = ["demo", "build", "verify", "train", "evaluate", "critique", "report", "doctor"]
@@ -260,21 +258,7 @@ def test_verify_killed_in_the_middle_goes_on_with_one_verdict_a_solution(
     path = solutions_file(tmp_path / "solutions.jsonl", 40, f"import time\ntime.sleep(0.01)\n{RIGHT}")
     out = tmp_path / "v.jsonl"
     command = ["verify", str(path), "--problems", str(problems), "--output", str(out), "--workers", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from critique_coder.cli import main; main()", *command],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        give_up = time.monotonic() + 100
-        while process.poll() is None and (not out.exists() or out.read_bytes().count(b"\n") < 4):
-            assert time.monotonic() < give_up
-            time.sleep(0.002)
-        assert process.poll() is None, "too fast to be killed"
-        os.kill(process.pid, signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
+    kill_when(command, lambda: out.exists() and out.read_bytes().count(b"\n") >= 4, 100)
     begun = out.read_bytes()
     whole = begun[: begun.rfind(b"\n") + 1]
     assert 4 <= whole.count(b"\n") < 40

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.cache_utils import DynamicLayer
 
 from critique_coder.models import Sampling
+from critique_coder.models.cache import InPlaceLayer
 from critique_coder.models.local import LocalModel
 from critique_coder.models.sampling import Generated, draw, generate
 from tiny_model import END, PAD, tiny_model, tiny_tokenizer
@@ -156,3 +158,19 @@ def test_a_local_model_answers_chats_in_order(model: Any) -> None:
         (alone,) = generate(model, [ids], Sampling(temperature=0, max_tokens=6), end_ids=local.end_ids)
         assert {answer.text for answer in group} == {local.tokenizer.decode(alone.tokens, skip_special_tokens=True)}
         assert {(answer.tokens, answer.finished) for answer in group} == {(len(alone.tokens), alone.finished)}
+
+
+def test_a_cache_that_is_full_grows_and_keeps_what_it_holds() -> None:
+    plain = DynamicLayer()
+    first = torch.randn(2, 3, 4, 5)
+    plain.update(first, first)
+    owner = torch.tensor([0, 0, 1])
+    ours = InPlaceLayer.spread(plain, owner, room=1)
+    plain.batch_select_indices(owner)
+    for length in (1, 2, 3):
+        added = torch.randn(3, 3, length, 5)
+        for mine, wanted in zip(ours.update(added, -added), plain.update(added, -added), strict=True):
+            assert torch.equal(mine, wanted)
+    for layer in (ours, plain):
+        layer.batch_select_indices(torch.tensor([2, 1]))
+    assert torch.equal(ours.keys, plain.keys) and torch.equal(ours.values, plain.values)

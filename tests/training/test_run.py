@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +16,7 @@ from critique_coder.data.build import build
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.settings import resolve
 from critique_coder.storage import read_json, read_rows, write_jsonl
-from making import a_problem
+from making import a_problem, kill_when
 from tiny_model import tiny_model, tiny_tokenizer
 
 CODES = ("def double(n):\n    return n + n\n", "def double(n):\n    return n * n\n")
@@ -78,9 +75,13 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def command(workplace: Path, run: Path) -> list[str]:
+def words_of(workplace: Path, run: Path) -> list[str]:
     words = ["train", workplace / "recipe.toml", "--data", workplace / "data", "--model", workplace / "tiny", "-o", run]
-    return [sys.executable, "-c", "from critique_coder.cli import main; main()", *map(str, words)]
+    return [str(word) for word in words]
+
+
+def command(workplace: Path, run: Path) -> list[str]:
+    return [sys.executable, "-c", "from critique_coder.cli import main; main()", *words_of(workplace, run)]
 
 
 def steps_of(run: Path, stage: str) -> list[int]:
@@ -131,20 +132,8 @@ def test_frozen_layers_stay_as_they_are(workplace: Path) -> None:
 
 def test_a_run_that_was_killed_goes_on_from_its_newest_checkpoint(workplace: Path, finished: Path) -> None:
     run = workplace / "killed"
-    process = subprocess.Popen(command(workplace, run), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        give_up = time.monotonic() + 200
-        while (
-            process.poll() is None
-            and not (run / "checkpoints" / "grpo" / "checkpoint-2" / "trainer_state.json").exists()
-        ):
-            assert time.monotonic() < give_up
-            time.sleep(0.002)
-        assert process.poll() is None, "too fast to be killed"
-        os.kill(process.pid, signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait()
+    second = run / "checkpoints" / "grpo" / "checkpoint-2" / "trainer_state.json"
+    kill_when(words_of(workplace, run), second.exists, 200)
     assert not (run / "model" / "finished").exists()
     warmup_written = (run / "checkpoints" / "warmup" / "finished").stat().st_mtime_ns
     subprocess.run(command(workplace, run), check=True, capture_output=True)

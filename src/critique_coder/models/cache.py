@@ -20,10 +20,8 @@ _ROOM = 128
 class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values, each (rows, heads, tokens, size): views of buffers that hold more tokens."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._key_buffer: Tensor | None = None
-        self._value_buffer: Tensor | None = None
+    _key_buffer: Tensor
+    _value_buffer: Tensor
 
     @classmethod
     def spread(cls, layer: DynamicLayer, owner: Tensor, room: int) -> InPlaceLayer:
@@ -43,7 +41,7 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
         """Write the states of new tokens behind the others; returns all keys and values."""
         rows, length = self.keys.shape[0], self.keys.shape[-2]
         wanted = length + key_states.shape[-2]
-        if self._key_buffer is None or self._value_buffer is None or wanted > self._key_buffer.shape[-2]:
+        if wanted > self._key_buffer.shape[-2]:
             self._key_buffer = _grown(self.keys, wanted + _ROOM)
             self._value_buffer = _grown(self.values, wanted + _ROOM)
         self._key_buffer[:rows, :, length:wanted] = key_states
@@ -59,7 +57,6 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
         self._show(len(indices), self.keys.shape[-2])
 
     def _show(self, rows: int, length: int) -> None:
-        assert self._key_buffer is not None and self._value_buffer is not None
         self.keys = self._key_buffer[:rows, :, :length]
         self.values = self._value_buffer[:rows, :, :length]
 
@@ -74,14 +71,15 @@ def _grown(states: Tensor, tokens: int) -> Tensor:
     return grown
 
 
-def spread_cache(cache: Any, owner: Tensor, room: int) -> Any:
+def spread_cache(cache: Any, owner: Tensor, most: int) -> Any:
     """The cache for rows that each continue a prompt: row i continues row ``owner[i]`` of ``cache``.
 
-    Layers of another kind than full attention (a sliding window, a recurrent state) keep what transformers gives them.
+    At most ``most`` tokens will be added. Layers of another kind than full attention (a sliding window, a recurrent
+    state) keep what transformers gives them.
     """
     for number, layer in enumerate(cache.layers):
         if type(layer) is DynamicLayer:
-            cache.layers[number] = InPlaceLayer.spread(layer, owner, room)
+            cache.layers[number] = InPlaceLayer.spread(layer, owner, min(most, _ROOM))
         else:
             layer.batch_select_indices(owner)
     return cache

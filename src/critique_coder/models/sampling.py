@@ -20,9 +20,6 @@ from critique_coder.models.cache import spread_cache
 
 Tokens = list[int]
 
-_ROOM = 128
-"""Tokens for which a cache has room at first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Generated:
@@ -101,7 +98,7 @@ class _Batch:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         out = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
         rows = torch.tensor(owner)
-        self._cache = spread_cache(out.past_key_values, rows, min(self._sampling.max_tokens, _ROOM))
+        self._cache = spread_cache(out.past_key_values, rows, self._sampling.max_tokens)
         self._mask = mask[rows]
         self._position = positions[rows, -1:]
         self._logits = out.logits[rows, -1]

@@ -59,8 +59,8 @@ def train_warmup(
 ) -> None:
     """Fine-tune ``model`` in place on ``rows``: "prompt" and "completion", both chats, and "decisive".
 
-    The last is the place in the completion of the word that decides, or None. It is one token among forty, which the
-    loss would otherwise drown among the quoted code and values.
+    The last is the place in the completion of the word that decides, or None. It is one token among dozens, which the
+    loss would otherwise drown among the quoted values.
     """
     trainer = _CritiqueTrainer(
         model=model,
