@@ -49,10 +49,15 @@ class _LogBar(Bar):
         left = (self._total - self._done) / rate if rate else 0.0
         tail = f" · {note}" if note else ""
         print(
-            f"{self._title}: {self._done}/{self._total} · {rate:.2g}/s · {left:.0f} s left{tail}",
+            f"{self._title}: {self._done}/{self._total} · {_rate(rate)}/s · {left:.0f} s left{tail}",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _rate(rate: float) -> str:
+    """Two digits of a small rate, all digits of a large one."""
+    return f"{rate:.2g}" if rate < 100 else f"{rate:.0f}"
 
 
 @contextmanager

@@ -217,7 +217,7 @@ def test_more_held_out_keeps_what_was_held_out() -> None:
 
 def test_rows_carry_what_training_needs() -> None:
     solve = solve_row(a_problem(), TEMPLATES, Split.TRAIN)
-    critique = critique_row(a_row("s", "p", False, solution="x = 'WRONG'"), "python", TEMPLATES, Split.HELDOUT)
+    critique = critique_row(a_row("s", "p", False, solution="x = 'WRONG'"), a_problem(), TEMPLATES, Split.HELDOUT)
     names = "id kind problem_id solution_id prompt label label_source template template_hash split"
     assert set(solve) == set(critique) == set(names.split())
     assert (solve["kind"], solve["label"], solve["solution_id"], solve["split"]) == (RowKind.SOLVE, None, None, "train")

@@ -50,17 +50,15 @@ def command(
       critique-coder build demo mix.critique_share=0.5 --output runs/half
       critique-coder build demo --problems mine.jsonl --output runs/mine
     """
-    from critique_coder.data.recipe import BuildRecipe
+    from critique_coder.data.recipe import BuildRecipe, own_problems
     from critique_coder.settings import find_recipe, load_settings, to_toml
 
-    extra = list(overrides)
+    extra = [*(own_problems(problems) if problems is not None else []), *overrides]
     if model is not None:
         extra.append(f"candidates.model={model!r}")
     if endpoint is not None:
         extra.append(f"candidates.endpoint={endpoint!r}")
     settings = load_settings(BuildRecipe, find_recipe(recipe, "data"), extra)
-    if problems is not None:
-        settings = settings.model_copy(update={"source": [_problems_source(problems)]})
     if print_config:
         click.echo(to_toml(settings), nl=False)
         return
@@ -82,9 +80,3 @@ def command(
     if others := counts.get("solutions_of_other_problems"):
         lines.insert(2, f"           {others} more are for problems that are not in this build, and were left out")
     finish(lines, {"output": str(output), "counts": counts}, as_json)
-
-
-def _problems_source(path: str) -> object:
-    from critique_coder.data.recipe import SourceSettings
-
-    return SourceSettings(name="problems", path=path)

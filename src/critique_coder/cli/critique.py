@@ -16,6 +16,7 @@ from critique_coder.records import Json, Problem, Verdict
 @click.option("--id", "problem_id", help="Which problem of the file, when it holds several.")
 @click.option("--model", help="Folder or hub id of the critic.  [default: the embedded model, which is not trained]")
 @click.option("--endpoint", help="Ask this OpenAI-compatible server.")
+@click.option("--template", help="critique, critique_chat or a Jinja file.  [default: the one of the model's own run]")
 @click.option("--temperature", type=click.FloatRange(min=0), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=256, show_default=True, help="Longest critique.")
 @unsafe_option
@@ -26,6 +27,7 @@ def command(
     problem_id: str | None,
     model: str | None,
     endpoint: str | None,
+    template: str | None,
     temperature: float,
     max_tokens: int,
     unsafe_no_isolation: bool,
@@ -45,8 +47,10 @@ def command(
     from critique_coder.prompts import critique_prompt, load_template, parse_judgement
 
     verdict = _verdict(asked, code, unsafe_no_isolation) if asked.tests else None
+    solve_name, critique_name = _templates_of(model)
+    ask, asked_before = load_template("critique", template or critique_name), load_template("solve", solve_name)
     critic = open_model(model, endpoint, 1)
-    prompt = critique_prompt(load_template("critique"), asked.statement, code, asked.language)
+    prompt = critique_prompt(ask, asked_before, asked, code)
     ((answer,),) = critic.sample([prompt], 1, Sampling(temperature=temperature, max_tokens=max_tokens))
     judgement = parse_judgement(answer.text)
     lines = [answer.text.strip(), "", f"judgement  {judgement.value}   (by {critic.name})"]
@@ -58,6 +62,18 @@ def command(
         "verdict": verdict.to_json() if verdict else None,
     }
     finish(lines, summary, as_json)
+
+
+def _templates_of(model: str | None) -> tuple[str | None, str | None]:
+    """The solve and the critique template that a model in a run folder was trained with; None where nobody says."""
+    from critique_coder.storage import read_json
+
+    manifest = Path(model).parent / "manifest.json" if model is not None else None
+    if manifest is None or not manifest.is_file():
+        return None, None
+    found = read_json(manifest).get("data", {})
+    mix = found.get("manifest", {}).get("settings", {}).get("mix", {}) if isinstance(found, dict) else {}
+    return mix.get("solve_template"), mix.get("critique_template")
 
 
 def _problem(path: str, problem_id: str | None) -> Problem:

@@ -38,18 +38,16 @@ def command(
     """
     from critique_coder.data.build import build
     from critique_coder.data.built import BuiltData
-    from critique_coder.data.recipe import BuildRecipe, SourceSettings
+    from critique_coder.data.recipe import BuildRecipe, own_problems
     from critique_coder.settings import find_recipe, load_settings
     from critique_coder.training.recipe import TrainRecipe
 
     name = "demo-long" if long_recipe else "demo"
     folder = output or Path("runs") / name
     extra = [f"seed={seed}"]
-    data_recipe = load_settings(
-        BuildRecipe, find_recipe(name, "data"), extra + ([f"candidates.model={model!r}"] if model else [])
-    )
-    if problems is not None:
-        data_recipe = data_recipe.model_copy(update={"source": [SourceSettings(name="problems", path=problems)]})
+    own = own_problems(problems) if problems is not None else []
+    writer = [f"candidates.model={model!r}"] if model else []
+    data_recipe = load_settings(BuildRecipe, find_recipe(name, "data"), [*extra, *own, *writer])
     recipe = load_settings(TrainRecipe, find_recipe(name, "training"), extra + ([f"model={model!r}"] if model else []))
     quiet_libraries()
     from critique_coder.cli.pipeline import Request, train_and_report

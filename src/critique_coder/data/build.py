@@ -100,7 +100,8 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
         names.append(recipe.candidates.path)
         if not Path(recipe.candidates.path).is_file():
             raise BadInput(f"{recipe.candidates.path}: no such file (candidates.path)")
-    names += [name for name in (recipe.mix.solve_template, recipe.mix.critique_template) if name is not None]
+    templates = (recipe.mix.solve_template, recipe.mix.critique_template)
+    names += [name for name in templates if name is not None and Path(name).is_file()]
     wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
     inputs = {name: sha256_file(name) for name in names}
     return Corpus(tuple(problems), wrong, tuple(names)), inputs
@@ -208,15 +209,15 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
     balanced = balance([row for row in rows if row.problem_id in learned], seed)
     converted = convert(train, balanced, mix.critique_share, seed)
     train_rows = [
-        critique_row(converted[p.id], p.language, templates, Split.TRAIN)
+        critique_row(converted[p.id], p, templates, Split.TRAIN)
         if p.id in converted
         else solve_row(p, templates, Split.TRAIN)
         for p in train
     ]
-    languages = {problem.id: problem.language for problem in problems}
+    by_id = {problem.id: problem for problem in problems}
     pairs = heldout_pairs([row for row in rows if row.problem_id not in learned], seed)
     held_rows = [solve_row(problem, templates, Split.HELDOUT) for problem in held]
-    held_rows += [critique_row(row, languages[row.problem_id], templates, Split.HELDOUT) for row in pairs]
+    held_rows += [critique_row(row, by_id[row.problem_id], templates, Split.HELDOUT) for row in pairs]
     schema = training_schema()
     write_parquet(work.file("rows/train.parquet"), train_rows, schema)
     write_parquet(work.file("rows/heldout.parquet"), held_rows, schema)
@@ -260,7 +261,7 @@ def _write_warmup(
     made = synthesise(own, by_id, verdicts, work.recipe.seed)
     if sum(item.row.label for item in made) < _ENOUGH_TRUE:
         made += synthesise(extra, by_id, audited, work.recipe.seed)
-    lines = [_warmup_row(item, by_id[item.row.problem_id].language, templates) for item in made]
+    lines = [_warmup_row(item, by_id[item.row.problem_id], templates) for item in made]
     lines += [_solved_row(row, by_id[row.problem_id], templates) for row in solved]
     write_jsonl(work.file("warmup.jsonl"), lines)
     work.counts["warmup"] = {
@@ -288,8 +289,8 @@ def _solved_row(row: CritiqueRow, problem: Problem, templates: Templates) -> dic
     }
 
 
-def _warmup_row(item: Synthesised, language: str, templates: Templates) -> dict[str, Json]:
-    row = critique_row(item.row, language, templates, Split.TRAIN)
+def _warmup_row(item: Synthesised, problem: Problem, templates: Templates) -> dict[str, Json]:
+    row = critique_row(item.row, problem, templates, Split.TRAIN)
     return {
         "id": row["id"],
         "kind": row["kind"],

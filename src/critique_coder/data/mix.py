@@ -105,14 +105,14 @@ def solve_row(problem: Problem, templates: Templates, split: Split) -> dict[str,
     }
 
 
-def critique_row(row: CritiqueRow, language: str, templates: Templates, split: Split) -> dict[str, Json]:
+def critique_row(row: CritiqueRow, problem: Problem, templates: Templates, split: Split) -> dict[str, Json]:
     """A training row that asks for a critique."""
     return {
         "id": row.id,
         "kind": RowKind.CRITIQUE.value,
         "problem_id": row.problem_id,
         "solution_id": row.solution_id,
-        "prompt": critique_prompt(templates.critique, row.statement, row.solution, language),
+        "prompt": critique_prompt(templates.critique, templates.solve, problem, row.solution),
         "label": row.label,
         "label_source": row.label_source.value,
         "template": templates.critique.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
 from pydantic import Field
@@ -71,7 +72,7 @@ class MixSettings(Settings):
     solve_template: str | None = None
     """A Jinja file to ask for solutions with, instead of the built-in one."""
     critique_template: str | None = None
-    """A Jinja file to ask for critiques with, instead of the built-in one."""
+    """How to ask for critiques: critique (one message), critique_chat (the solution as an answer), or a Jinja file."""
 
 
 class AuditSettings(Settings):
@@ -108,3 +109,12 @@ class BuildRecipe(Settings):
     judge: JudgeSettings = JudgeSettings()
     label: LabelSettings = LabelSettings()
     mix: MixSettings = MixSettings()
+
+
+def own_problems(path: str) -> list[str]:
+    """The overrides by which a recipe reads the user's problems instead of its own sources.
+
+    How many known wrong solutions each problem must bring is about the recipe's own sources; an override that comes
+    later can ask for it again.
+    """
+    return [f'source=[{{name = "problems", path = {json.dumps(path)}}}]', "audit.min_wrong=0"]

@@ -96,7 +96,10 @@ class _Batch:
         ids = torch.tensor([[0] * (width - len(p)) + p for p in distinct])
         mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        out = self._model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
+        last = torch.tensor([-1])  # by index: a slice would make torch copy the output layer for every row
+        out = self._model(
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=last
+        )
         rows = torch.tensor(owner)
         self._cache = spread_cache(out.past_key_values, rows, self._sampling.max_tokens)
         self._mask = mask[rows]

@@ -1,8 +1,12 @@
-"""Prompt templates: Jinja files, named by the hash of their text in everything that was made with them."""
+"""Prompt templates: Jinja files, named by the hash of their text in everything that was made with them.
+
+A template is a chat of one user turn, or of several: a line ``<!-- assistant -->`` or ``<!-- user -->`` begins another.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,9 +19,12 @@ from critique_coder.records import BadInput, Problem
 
 _KNOWN = {
     "solve": frozenset({"statement", "starter_code", "entry_point", "language"}),
-    "critique": frozenset({"statement", "solution", "language"}),
+    "critique": frozenset({"statement", "question", "solution", "language"}),
 }
-_NEEDED = {"solve": frozenset({"statement"}), "critique": frozenset({"statement", "solution"})}
+_NEEDED = {"solve": [("statement",)], "critique": [("statement", "question"), ("solution",)]}
+"""Variables of which one of each group must be shown."""
+_BUILT_IN = {"solve": ("solve",), "critique": ("critique", "critique_chat")}
+_TURN = re.compile(r"^<!-- (user|assistant) -->\n", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
@@ -36,30 +43,39 @@ class Template:
     sha256: str
 
     def render(self, **values: str | None) -> list[dict[str, str]]:
-        """The chat with one user message that this template makes of ``values``."""
-        return [{"role": "user", "content": _ENVIRONMENT.from_string(self.text).render(values).strip()}]
+        """The chat that this template makes of ``values``; what they hold is never read as a turn or a command."""
+        first, *others = _TURN.split(self.text)
+        turns = [("user", first), *zip(others[::2], others[1::2], strict=True)]
+        return [
+            {"role": role, "content": _ENVIRONMENT.from_string(text).render(values).strip()} for role, text in turns
+        ]
 
 
 def load_template(kind: str, path: str | Path | None = None) -> Template:
-    """The template for ``kind`` ("solve" or "critique"): the built-in one, or the user's own file.
+    """The template for ``kind`` ("solve" or "critique"): a built-in one by its name, or the user's own file.
 
-    A file is checked before it is used: it must parse, use the variables without which the prompt has no sense, and
+    ``critique`` shows statement and solution in one message (paper, appendix A); ``critique_chat`` shows them as the
+    question and the answer of a chat, in which a small model sees how likely it would have written that answer. A file
+    is checked before it is used: it must parse, use the variables without which the prompt has no sense, and
     no unknown ones; raises BadInput.
     """
-    if path is None:
-        return _built_in(kind)
+    if path is None or str(path) in _BUILT_IN[kind]:
+        return _built_in(str(path or kind))
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: cannot read this prompt template: {error}") from None
+        names = ", ".join(_BUILT_IN[kind])
+        raise BadInput(f"{path}: cannot read this prompt template (built in: {names}): {error}") from None
     try:
         used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
     except jinja2.TemplateSyntaxError as error:
         raise BadInput(f"{path}, line {error.lineno}: {error.message}") from None
     for name in sorted(used - _KNOWN[kind]):
         raise BadInput(f"{path}: unknown variable {name!r}; a {kind} template knows {', '.join(sorted(_KNOWN[kind]))}")
-    for name in sorted(_NEEDED[kind] - used):
-        raise BadInput(f"{path}: a {kind} template must show {{{{ {name} }}}}")
+    for names in _NEEDED[kind]:
+        if not used.intersection(names):
+            wanted = " or ".join(f"{{{{ {name} }}}}" for name in names)
+            raise BadInput(f"{path}: a {kind} template must show {wanted}")
     if kind == "critique" and not (r"\conclusion{T}" in text and r"\conclusion{F}" in text):
         raise BadInput(
             f"{path}: a critique template must name both verdict lines, \\conclusion{{T}} and \\conclusion{{F}}"
@@ -82,14 +98,19 @@ def solve_prompt(template: Template, problem: Problem) -> list[dict[str, str]]:
     )
 
 
-def critique_prompt(template: Template, statement: str, solution: str, language: str) -> list[dict[str, str]]:
-    """The chat that asks for a critique of ``solution``."""
-    return template.render(statement=statement.strip(), solution=solution.strip("\n"), language=language)
+def critique_prompt(template: Template, solve: Template, problem: Problem, solution: str) -> list[dict[str, str]]:
+    """The chat that asks for a critique of ``solution``; ``solve`` is the template by which it was asked for."""
+    return template.render(
+        statement=problem.statement.strip(),
+        question=solve_prompt(solve, problem)[-1]["content"],
+        solution=solution.strip("\n"),
+        language=problem.language,
+    )
 
 
 @cache
-def _built_in(kind: str) -> Template:
-    return _template(kind, files(__package__).joinpath("files", f"{kind}.jinja").read_text(encoding="utf-8"))
+def _built_in(name: str) -> Template:
+    return _template(name, files(__package__).joinpath("files", f"{name}.jinja").read_text(encoding="utf-8"))
 
 
 def _template(name: str, text: str) -> Template:

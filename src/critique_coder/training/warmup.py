@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
@@ -43,6 +44,29 @@ class _Losses(TrainerCallback):  # type: ignore[misc]
             self._end_of_step(state.global_step, logs)
 
 
+class Average(TrainerCallback):  # type: ignore[misc]
+    """Leaves the mean of the weights of the last ``count`` steps in the model (stochastic weight averaging).
+
+    From batch to batch a small model leans to one judgement or the other by more than it has learned to tell them
+    apart; the mean of many steps does not.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._mean: AveragedModel | None = None
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if state.global_step <= state.max_steps - self._count:
+            return
+        if self._mean is None:
+            self._mean = AveragedModel(model)
+        self._mean.update_parameters(model)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        if self._mean is not None:
+            model.load_state_dict(self._mean.module.state_dict())
+
+
 def warmup_steps(rows: int, settings: WarmupSettings) -> int:
     """Optimizer steps that ``rows`` critiques take."""
     return max(1, round(rows * settings.epochs / settings.batch_size))
@@ -62,15 +86,24 @@ def train_warmup(
     The last is the place in the completion of the word that decides, or None. It is one token among dozens, which the
     loss would otherwise drown among the quoted values.
     """
+    steps = warmup_steps(len(rows), settings)
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
-        train_dataset=[encode_row(tokenizer, row, settings.decision_weight) for row in rows],
+        train_dataset=_alike_together(
+            [encode_row(tokenizer, row, settings.decision_weight) for row in rows], settings.batch_size
+        ),
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
-        callbacks=[_Losses(end_of_step)],
+        callbacks=[_Losses(end_of_step), Average(round(settings.average * steps))],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
+
+
+def _alike_together(rows: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """Each batch of ``size`` rows from the shortest to the longest, so that a forward pass holds little padding."""
+    batches = (rows[start : start + size] for start in range(0, len(rows), size))
+    return [row for batch in batches for row in sorted(batch, key=lambda row: len(row["prompt"]))]
 
 
 def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> TrainingArguments:
@@ -80,7 +113,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=max(1, settings.batch_size // settings.micro_batch_size),
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
+        lr_scheduler_type="constant_with_warmup",
         warmup_steps=2,
         train_sampling_strategy="sequential",  # the rows come in an order in which every batch is balanced
         seed=seed,
