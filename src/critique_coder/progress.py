@@ -35,8 +35,8 @@ class _TerminalBar(Bar):
 
 
 class _LogBar(Bar):
-    def __init__(self, title: str, total: int) -> None:
-        self._title, self._total, self._done = title, total, 0
+    def __init__(self, title: str, total: int, done: int) -> None:
+        self._title, self._total, self._done, self._before = title, total, done, done
         self._begun = self._last = time.monotonic()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
@@ -45,7 +45,7 @@ class _LogBar(Bar):
         if now - self._last < LOG_EVERY_S and self._done < self._total:
             return
         self._last = now
-        rate = self._done / max(now - self._begun, 1e-9)
+        rate = (self._done - self._before) / max(now - self._begun, 1e-9)
         left = (self._total - self._done) / rate if rate else 0.0
         tail = f" · {note}" if note else ""
         print(
@@ -61,11 +61,14 @@ def _rate(rate: float) -> str:
 
 
 @contextmanager
-def bar(title: str, total: int, unit: str = "") -> Iterator[Bar]:
-    """Show progress of ``total`` items on standard error while the block runs."""
+def bar(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Bar]:
+    """Show progress of ``total`` items on standard error while the block runs.
+
+    ``done`` items are there from an earlier time and say nothing about the rate.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _LogBar(title, total)
+        yield _LogBar(title, total, done)
         return
     columns = (
         TextColumn("{task.description:<28}"),
@@ -78,4 +81,4 @@ def bar(title: str, total: int, unit: str = "") -> Iterator[Bar]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=console) as progress:
-        yield _TerminalBar(progress, progress.add_task(title, total=total, note=""))
+        yield _TerminalBar(progress, progress.add_task(title, total=total, completed=done, note=""))

@@ -66,8 +66,7 @@ def _sample_rest(
     write_jsonl(output, (solution.to_json() for solution in have))
     meter = Meter()
     total = sum(len(chunk) for chunk in chunks) * plan.n
-    with bar(title, total, "solutions") as shown, AppendLog(output) as log:
-        shown.advance(len(have))
+    with bar(title, total, "solutions", len(have)) as shown, AppendLog(output) as log:
         for chunk in chunks[begin:]:
             prompts = [solve_prompt(template, problem) for problem in chunk]
             sampling = _reseeded(plan.sampling, [problem.id for problem in chunk])

@@ -53,8 +53,7 @@ def verify_solutions(
         if [v.solution_id for v in done] != [s.id for s in solutions[: len(done)]]:
             raise BadInput(f"{output}: holds verdicts for other solutions; choose another --output or delete it")
         rest = solutions[len(done) :]
-        with bar(title, len(solutions), "solutions") as shown:
-            shown.advance(len(done))
+        with bar(title, len(solutions), "solutions", len(done)) as shown:
             for verdict in judge.verify_many((problems[solution.problem_id], solution) for solution in rest):
                 log.append(verdict.to_json())
                 done.append(verdict)

@@ -169,8 +169,7 @@ def _critiques(opened: OpenModel, pairs: list[dict[str, Json]], plan: Plan, outp
         rest = pairs[len(done) :]
         if rest:
             model, meter = opened(), Meter()
-            with bar(title, len(pairs), "critiques") as shown:
-                shown.advance(len(done))
+            with bar(title, len(pairs), "critiques", len(done)) as shown:
                 for start in range(0, len(rest), plan.batch_size):
                     chunk = rest[start : start + plan.batch_size]
                     seed = plan.sampling.seed + len(done) + start

@@ -21,9 +21,12 @@ _KNOWN = {
     "solve": frozenset({"statement", "starter_code", "entry_point", "language"}),
     "critique": frozenset({"statement", "question", "solution", "language"}),
 }
-_NEEDED = {"solve": [("statement",)], "critique": [("statement", "question"), ("solution",)]}
+_NEEDED: dict[str, list[tuple[str, ...]]] = {
+    "solve": [("statement",)],
+    "critique": [("statement", "question"), ("solution",)],
+}
 """Variables of which one of each group must be shown."""
-_BUILT_IN = {"solve": ("solve",), "critique": ("critique", "critique_chat")}
+_BUILT_IN: dict[str, tuple[str, ...]] = {"solve": ("solve",), "critique": ("critique", "critique_chat")}
 _TURN = re.compile(r"^<!-- (user|assistant) -->\n", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
@@ -64,17 +67,17 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        names = ", ".join(_BUILT_IN[kind])
-        raise BadInput(f"{path}: cannot read this prompt template (built in: {names}): {error}") from None
+        built_in = ", ".join(_BUILT_IN[kind])
+        raise BadInput(f"{path}: cannot read this prompt template (built in: {built_in}): {error}") from None
     try:
         used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
     except jinja2.TemplateSyntaxError as error:
         raise BadInput(f"{path}, line {error.lineno}: {error.message}") from None
     for name in sorted(used - _KNOWN[kind]):
         raise BadInput(f"{path}: unknown variable {name!r}; a {kind} template knows {', '.join(sorted(_KNOWN[kind]))}")
-    for names in _NEEDED[kind]:
-        if not used.intersection(names):
-            wanted = " or ".join(f"{{{{ {name} }}}}" for name in names)
+    for group in _NEEDED[kind]:
+        if not used.intersection(group):
+            wanted = " or ".join(f"{{{{ {name} }}}}" for name in group)
             raise BadInput(f"{path}: a {kind} template must show {wanted}")
     if kind == "critique" and not (r"\conclusion{T}" in text and r"\conclusion{F}" in text):
         raise BadInput(

@@ -194,10 +194,9 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
         judged = {"all": 0, "unscored": 0}
         with (
             AppendLog(folder / "metrics.jsonl") as log,
-            bar("GRPO", recipe.grpo.steps, "steps") as shown,
+            bar("GRPO", recipe.grpo.steps, "steps", begun) as shown,
             timed(folder, "GRPO"),
         ):
-            shown.advance(begun)
 
             def end_of_step(step: int, logs: dict[str, float], rollouts: Rollouts) -> None:
                 now, scored = time.monotonic(), rewards.take_scored()

@@ -56,6 +56,7 @@ class Average(TrainerCallback):  # type: ignore[misc]
         self._mean: AveragedModel | None = None
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Called by the trainer: take the weights into the mean when it is time."""
         if state.global_step <= state.max_steps - self._count:
             return
         if self._mean is None:
@@ -63,6 +64,7 @@ class Average(TrainerCallback):  # type: ignore[misc]
         self._mean.update_parameters(model)
 
     def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Called by the trainer: put the mean into the model."""
         if self._mean is not None:
             model.load_state_dict(self._mean.module.state_dict())
 
