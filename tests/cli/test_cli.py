@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from critique_coder.cli import main
+from critique_coder.cli.critique import templates_of
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.models.embedded import NAME, cache_folder
 from critique_coder.records import Verdict
@@ -184,6 +185,20 @@ def test_verify_refuses_a_problem_without_tests(run: Run, solutions: Path, tmp_p
     path = tmp_path / "problems.jsonl"
     write_jsonl(path, [{**a_problem("p0").to_json(), "tests": []}])
     assert "no tests" in run("verify", solutions, "--problems", path, "--output", tmp_path / "out.jsonl").complaint()
+
+
+def test_own_problems_need_no_known_wrong_solutions_unless_they_are_asked_for(run: Run, problems: Path) -> None:
+    command = ["build", "demo", "--problems", problems, "--print-config"]
+    shown = run(*command).out
+    assert f'path = "{problems}"' in shown and "min_wrong = 0" in shown and 'name = "starter"' not in shown
+    assert "min_wrong = 2" in run(*command[:2], "audit.min_wrong=2", *command[2:]).out
+
+
+def test_a_model_is_asked_for_critiques_as_its_run_asked(tmp_path: Path) -> None:
+    mix = {"solve_template": "mine.jinja", "critique_template": "critique_chat"}
+    write_json(tmp_path / "manifest.json", {"data": {"manifest": {"settings": {"mix": mix}}}})
+    assert templates_of(str(tmp_path / "model")) == ("mine.jinja", "critique_chat")
+    assert templates_of(str(tmp_path / "elsewhere" / "model")) == templates_of(None) == (None, None)
 
 
 def verdicts_of(path: Path) -> list[Verdict]:

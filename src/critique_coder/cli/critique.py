@@ -47,7 +47,7 @@ def command(
     from critique_coder.prompts import critique_prompt, load_template, parse_judgement
 
     verdict = _verdict(asked, code, unsafe_no_isolation) if asked.tests else None
-    solve_name, critique_name = _templates_of(model)
+    solve_name, critique_name = templates_of(model)
     ask, asked_before = load_template("critique", template or critique_name), load_template("solve", solve_name)
     critic = open_model(model, endpoint, 1)
     prompt = critique_prompt(ask, asked_before, asked, code)
@@ -64,7 +64,7 @@ def command(
     finish(lines, summary, as_json)
 
 
-def _templates_of(model: str | None) -> tuple[str | None, str | None]:
+def templates_of(model: str | None) -> tuple[str | None, str | None]:
     """The solve and the critique template that a model in a run folder was trained with; None where nobody says."""
     from critique_coder.storage import read_json
 
