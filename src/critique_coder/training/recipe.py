@@ -22,8 +22,8 @@ class WarmupSettings(Settings):
     decision_weight: float = Field(20.0, gt=0)
     """Weight in the loss of the word by which a critique decides; every other token has 1."""
     learning_rate: float = Field(5e-5, gt=0)
-    """Constant after two steps."""
-    average: float = Field(0.6, ge=0, le=1)
+    """Peak of a linear schedule; with ``average`` it stays there."""
+    average: float = Field(0.0, ge=0, le=1)
     """Share of the steps, the last ones, whose weights are averaged; 0 takes the last weights as they are."""
     batch_size: int = Field(16, ge=1)
     """Rows an optimizer step."""

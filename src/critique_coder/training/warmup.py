@@ -115,7 +115,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=max(1, settings.batch_size // settings.micro_batch_size),
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup",
+        lr_scheduler_type="constant_with_warmup" if settings.average else "linear",
         warmup_steps=2,
         train_sampling_strategy="sequential",  # the rows come in an order in which every batch is balanced
         seed=seed,
