@@ -58,8 +58,8 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
     """The template for ``kind`` ("solve" or "critique"): a built-in one by its name, or the user's own file.
 
     ``critique`` shows statement and solution in one message (paper, appendix A); ``critique_chat`` shows them as the
-    question and the answer of a chat. A file is checked before it is used: it must parse, use the variables without which the prompt has no sense, and
-    no unknown ones; raises BadInput.
+    question and the answer of a chat. A file is checked before it is used: it must parse, use the variables without
+    which the prompt has no sense, and no unknown ones; raises BadInput.
     """
     if path is None or str(path) in _BUILT_IN[kind]:
         return _built_in(str(path or kind))
