@@ -11,7 +11,7 @@ _FAST = ("amx_bf16", "avx512_bf16")
 def compute_dtype() -> torch.dtype:
     """bfloat16 where the hardware multiplies it (a GPU, a processor with AMX or AVX512-BF16), else float32.
 
-    Where it does not, bfloat16 products take twice the time of float32 ones; where it does, a third or less
+    Where it does not, bfloat16 products take about twice the time of float32 ones; where it does, about a third
     (``benchmarks/precision.py``, docs/demo.md).
     """
     offers = torch.cpu.get_capabilities()
