@@ -30,6 +30,7 @@ from .probe import open_worker
 from .scoring import broken, check_value, score_call, score_program
 from .script_reading import Script, read_script
 from .script_scoring import score_script
+from .separate_checks import check_limits, outside_names, score_separate, separate_jobs
 from .shared_checks import missing_module, score_shared, shared_job
 from .worker import Job, Worker, WorkerLost
 
@@ -159,7 +160,7 @@ class Judge:
             return TestResult(Outcome.UNSCORED, 0.0, str(error))
 
     def _run_check(self, problem: Problem, code: str, test: TestCase, limits: Limits, confirm: bool) -> TestResult:
-        """A ``script`` or ``unittest`` test, rewritten into calls where its text allows."""
+        """A ``script`` or ``unittest`` test: rewritten into calls, or in a process of its own, as its text allows."""
         sources = _sources(problem, code, test)
         script = _rewritten(problem, test)
         if script is not None:
@@ -169,6 +170,10 @@ class Judge:
             return TestResult(
                 Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have"
             )
+        if outside_names(test.code, problem.entry_point) is not None:
+            serving, checking, nonce = separate_jobs(problem, sources, test, limits.output_bytes)
+            endings = self._pool.run_linked((serving, checking), (limits, check_limits(limits)), confirm)
+            return score_separate(nonce, *endings, limits)
         job, nonce = shared_job(problem, sources, test)
         return score_shared(nonce, self._pool.run(job, limits, confirm), limits)
 
@@ -207,7 +212,11 @@ def _rewritten(problem: Problem, test: TestCase) -> Script | None:
 
 def _shares_process(problem: Problem, test: TestCase) -> bool:
     """Whether the test runs beside the solution in one process; its text alone decides."""
-    return test.kind in (TestKind.SCRIPT, TestKind.UNITTEST) and _rewritten(problem, test) is None
+    return (
+        test.kind in (TestKind.SCRIPT, TestKind.UNITTEST)
+        and _rewritten(problem, test) is None
+        and outside_names(test.code, problem.entry_point) is None
+    )
 
 
 def _sources(problem: Problem, code: str, test: TestCase) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from io import FileIO
 
 from .isolation import IsolationError
 from .limits import Limits
@@ -14,7 +17,7 @@ _ATTEMPTS = 3
 
 
 class Pool:
-    """At most ``size`` workers at a time, started when first needed. Safe for use by many threads."""
+    """At most ``size`` tests at a time, on workers started when first needed. Safe for use by many threads."""
 
     def __init__(self, size: int, first: Worker) -> None:
         self._level = first.level
@@ -31,31 +34,59 @@ class Pool:
         A test that waited too long is run once more with nothing beside it, and that second ending counts; without
         ``confirm`` the first one does.
         """
-        with self._gate.together():
-            ending = self._run_with_retries(job, limits)
-        if ending.killed == "wall" and confirm:
-            with self._gate.alone():
-                ending = self._run_with_retries(job, limits)
-        return ending
 
-    def _run_with_retries(self, job: Job, limits: Limits) -> Ending:
-        for attempt in range(1, _ATTEMPTS + 1):
+        def attempt() -> list[Ending]:
+            with self._worker() as worker:
+                return [worker.run(job, limits)]
+
+        return self._confirmed(attempt, confirm)[0]
+
+    def run_linked(
+        self, jobs: tuple[Job, Job], limits: tuple[Limits, Limits], confirm: bool = True
+    ) -> tuple[Ending, Ending]:
+        """Run a solution that serves and the check that asks it, each in a worker of its own; raises as ``run`` does.
+
+        The two count as one test.
+        """
+
+        def attempt() -> list[Ending]:
+            with self._worker() as first, self._worker() as second, ThreadPoolExecutor(1) as beside:
+                ends = _pipes()
+                checking = beside.submit(second.run, jobs[1], limits[1], ends[1])
+                try:
+                    return [first.run(jobs[0], limits[0], ends[0]), checking.result()]
+                finally:
+                    for end in ends[0]:  # or the check would wait for an answer for ever
+                        end.close()
+
+        serving, checking = self._confirmed(attempt, confirm)
+        return serving, checking
+
+    def _confirmed(self, attempt: Callable[[], list[Ending]], confirm: bool) -> list[Ending]:
+        with self._gate.together():
+            endings = self._with_retries(attempt)
+        if endings[0].killed == "wall" and confirm:
+            with self._gate.alone():
+                endings = self._with_retries(attempt)
+        return endings
+
+    def _with_retries(self, attempt: Callable[[], list[Ending]]) -> list[Ending]:
+        for number in range(1, _ATTEMPTS + 1):
             try:
-                with self._worker() as worker:
-                    return worker.run(job, limits)
+                with self._slots:
+                    return attempt()
             except WorkerLost:
-                if attempt == _ATTEMPTS or self._closed:
+                if number == _ATTEMPTS or self._closed:
                     raise
         raise AssertionError("unreachable")
 
     @contextmanager
     def _worker(self) -> Iterator[Worker]:
-        with self._slots:
-            worker = self._take()
-            try:
-                yield worker
-            finally:
-                self._put(worker)
+        worker = self._take()
+        try:
+            yield worker
+        finally:
+            self._put(worker)
 
     def _take(self) -> Worker:
         with self._lock:
@@ -95,6 +126,15 @@ class Pool:
             worker.close()
         for worker in busy:
             worker.kill()
+
+
+def _pipes() -> tuple[list[FileIO], list[FileIO]]:
+    """Two pipes: the ends of the one who reads requests and writes answers, and those of the other."""
+    (requests_in, requests_out), (answers_in, answers_out) = os.pipe(), os.pipe()
+    return (
+        [FileIO(requests_in, "r"), FileIO(answers_out, "w")],
+        [FileIO(requests_out, "w"), FileIO(answers_in, "r")],
+    )
 
 
 class _Gate:

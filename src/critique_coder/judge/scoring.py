@@ -35,7 +35,7 @@ def broken(ending: Ending, limits: Limits) -> Found | None:
         return found
     for report in ending.reports:
         if report[0] in ("compile_error", "error", "missing"):
-            return _reported(report)
+            return reported(report)
     if ending.status < 0:
         return _killed_by(-ending.status)
     if ending.status > 0:
@@ -55,7 +55,8 @@ def _broken_limit(ending: Ending, limits: Limits) -> Found | None:
     return None
 
 
-def _reported(report: list[Any]) -> Found:
+def reported(report: list[Any]) -> Found:
+    """What a report of ``compile_error``, ``error`` or ``missing`` comes to."""
     kind, details = report[0], [*report[1:], None, None, None, None]
     if kind == "compile_error":
         return Outcome.COMPILE_ERROR, text(details[0])

@@ -13,8 +13,10 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,9 @@ class WorkerLost(Exception):
 class Job:
     """One test as the jail sees it: programs and inputs, never what is expected.
 
-    ``mode`` is ``program``, ``calls``, ``script`` or ``unittest``; ``sources`` are tried in order until one compiles.
-    Only the last two have a ``check``, which then shares the solution's process. ``imports`` are statements whose names
-    the solution gets where it has none of its own.
+    ``mode`` is ``program``, ``calls``, ``serve``, ``check``, ``script`` or ``unittest``; ``sources`` are tried in order
+    until one compiles. ``serve`` holds a solution for a ``check`` in another process, which holds none; in the last two
+    both are in one. ``imports`` are statements whose names the solution gets where it has none of its own.
     """
 
     mode: str
@@ -125,11 +127,16 @@ class Worker:
             raise WorkerLost("the zygote sent nonsense")
         return answer
 
-    def run(self, job: Job, limits: Limits) -> Ending:
-        """Run one test; raises WorkerLost, after which this worker is not usable."""
+    def run(self, job: Job, limits: Limits, link: Sequence[FileIO] = ()) -> Ending:
+        """Run one test; raises WorkerLost, after which this worker is not usable.
+
+        ``link``: the ends of the pipes for requests and answers, closed here once the process has them.
+        """
         try:
             with ExitStack() as stack:
-                return self._run(job, limits, stack)
+                for end in link:
+                    stack.callback(end.close)
+                return self._run(job, limits, link, stack)
         except (OSError, ValueError, KeyError) as error:
             self.usable = False
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
@@ -137,7 +144,7 @@ class Worker:
             self.usable = False
             raise
 
-    def _run(self, job: Job, limits: Limits, stack: ExitStack) -> Ending:
+    def _run(self, job: Job, limits: Limits, link: Sequence[FileIO], stack: ExitStack) -> Ending:
         body = {
             "mode": job.mode,
             "sources": job.sources,
@@ -155,7 +162,10 @@ class Worker:
             "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
         }  # fmt: skip
         self._control.settimeout(limits.wall_s + _GRACE_S)
-        socket.send_fds(self._control, [json.dumps(order).encode()], files)
+        ends = [end.fileno() for end in link]
+        socket.send_fds(self._control, [json.dumps(order).encode()], [*files, *ends])
+        for end in link:
+            end.close()
         answer = self._receive()
         if "failed" in answer:
             self.usable = False

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from critique_coder.data.built import BuiltData
 from critique_coder.data.mix import RowKind
@@ -141,7 +141,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
         train_warmup(
             model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step
         )
-    _save(model, tokenizer, place)
+    _save(model, tokenizer, place, "float32")
     return str(place)
 
 
@@ -209,7 +209,7 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
                 shown.advance(1, _note(metrics))
 
             train_grpo(model, tokenizer, rows, rewards, recipe.grpo, recipe.seed, work, end_of_step)
-    _save(model, tokenizer, place)
+    _save(model, tokenizer, place, "bfloat16")
     return str(place)
 
 
@@ -282,11 +282,15 @@ def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _save(model: Any, tokenizer: Any, place: Path) -> None:
-    """Save as bfloat16, what transformers loads; the mark ``finished`` comes last."""
+def _save(model: Any, tokenizer: Any, place: Path, dtype: Literal["float32", "bfloat16"]) -> None:
+    """Save what transformers loads; the mark ``finished`` comes last.
+
+    What another stage goes on from is saved as float32: from weights that were rounded to bfloat16, steps smaller than
+    half of its resolution would lead back to where they began when they are rounded again.
+    """
     import torch
 
-    model.to(torch.bfloat16).save_pretrained(place)
+    model.to(getattr(torch, dtype)).save_pretrained(place)
     tokenizer.save_pretrained(place)
     (place / "finished").touch()
 

@@ -8,6 +8,9 @@ import sys
 import types
 from typing import Any
 
+from . import link
+from .report import Channel
+
 CHECK_FILE = "check.py"
 
 
@@ -19,9 +22,9 @@ class CheckBroken(Exception):
     """The solution raised under the check; the message says what."""
 
 
-def run_check(check: dict[str, Any], module: types.ModuleType, as_unittest: bool) -> None:
-    """Run the check to its end; raises CheckFailed, or whatever came out of it."""
-    namespace = _namespace(module.__dict__, check["entry_point"])
+def run_check(check: dict[str, Any], solution: dict[str, Any], as_unittest: bool) -> None:
+    """Run the check to its end; raises CheckFailed, or whatever came out of it. ``solution``: its names."""
+    namespace = _namespace(solution, check["entry_point"])
     source = check["code"]
     code = compile(source, CHECK_FILE, "exec", dont_inherit=True)
     linecache.cache[CHECK_FILE] = (len(source), None, source.splitlines(keepends=True), CHECK_FILE)
@@ -77,6 +80,27 @@ def _line_in_check(error: BaseException) -> int | None:
         line = trace.tb_lineno if trace.tb_frame.f_code.co_filename == CHECK_FILE else None
         trace = trace.tb_next
     return line
+
+
+def check_of_remote(check: dict[str, Any], channel: Channel) -> None:
+    """Run a check whose solution is in another process, and report how it went."""
+    client = link.Client(check["most_bytes"])
+    try:
+        prepare(check["unittest"])
+        run_check(check, client.find(check["names"]), check["unittest"])
+    except CheckFailed as error:
+        report: tuple[object, ...] = ("failed", str(error))
+    except CheckBroken as error:
+        report = ("error", "check", str(error), False, False)
+    except link.CannotCross as error:
+        report = ("unfit", str(error))
+    except BaseException as error:
+        report = ("error", "check", f"{type(error).__name__}: {error}"[:300], False, False)
+        if client.last_error is not None and client.last_error[0] is error:
+            report = ("error", "check", *client.last_error[1])
+    else:
+        report = ("passed", check["nonce"])
+    channel.send(*(("gone", client.broken) if client.broken else report))
 
 
 def prepare(as_unittest: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _sitebuiltins
 import atexit
 import builtins
+import fcntl
 import json
 import linecache
 import os
@@ -20,8 +21,8 @@ import threading
 import types
 from typing import Any, NoReturn
 
-from . import jail, landlock, seccomp, values
-from .check import CheckBroken, CheckFailed, prepare, run_check
+from . import jail, landlock, link, seccomp, values
+from .check import CheckBroken, CheckFailed, check_of_remote, prepare, run_check
 from .report import Channel
 from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -43,19 +44,23 @@ class Runner:
         os.environ.update(_ENVIRONMENT)
 
     def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
-        """Run the test whose files are ``descriptors``: job, stdin, stdout, stderr, channel. Never returns.
+        """Run the test whose files are ``descriptors``: job, stdin, stdout, stderr, channel, and two pipes if it has a
+        partner in another process. Never returns.
 
         ``complaint`` is a pipe to the zygote, closed before the solution starts: a word in it means that we failed.
         """
         exit_now = os._exit
         try:
-            job_file, stdin, stdout, stderr, channel_file = descriptors
+            job_file, stdin, stdout, stderr, channel_file, *link_ends = descriptors
             channel = Channel(channel_file, limits["channel_bytes"])
             job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0).decode("ascii"))
+            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, _OPEN_FILES) for end in link_ends]  # out of the way of the targets
             for target, descriptor in enumerate((stdin, stdout, stderr, complaint)):
                 os.dup2(descriptor, target)
             complaint = 3
-            os.closerange(4, 65536)
+            for target, descriptor in zip((link.REQUESTS, link.ANSWERS), ends, strict=False):
+                os.dup2(descriptor, target)
+            os.closerange(4 + len(ends), 65536)
             self._confine(limits)
             os.close(complaint)
         except BaseException as error:  # our own failure, not the solution's
@@ -106,6 +111,9 @@ def _set_limits(limits: dict[str, Any], level: str) -> None:
 def run_job(job: dict[str, Any], channel: Channel) -> None:
     """Compile and run as the job's mode says."""
     random.seed(0)
+    if job["mode"] == "check":
+        check_of_remote(job["check"], channel)
+        return
     module = _new_module("__main__" if job["mode"] == "program" else "solution")
     code = _compile(job, channel)
     if code is None:
@@ -117,7 +125,7 @@ def run_job(job: dict[str, Any], channel: Channel) -> None:
     prepare(job["mode"] == "unittest")
     if _guarded(channel, "import", exec, code, module.__dict__)[0]:
         _lend_names(job["imports"], module)
-        (_run_calls if job["mode"] == "calls" else _run_check)(job, module, channel)
+        _AFTER_IMPORT.get(job["mode"], _run_check)(job, module, channel)
 
 
 def _new_module(name: str) -> types.ModuleType:
@@ -231,7 +239,7 @@ def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
     """A check that shares this process; only its coming to an end is reported as a pass."""
     nonce, failed, broken = job["check"]["nonce"], CheckFailed, CheckBroken
     try:
-        run_check(job["check"], module, job["mode"] == "unittest")
+        run_check(job["check"], module.__dict__, job["mode"] == "unittest")
     except failed as error:
         channel.send("failed", str(error))
     except broken as error:
@@ -241,6 +249,14 @@ def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
     else:
         channel.send("passed", nonce)
 
+
+def _serve(job: dict[str, Any], module: types.ModuleType, channel: Channel) -> None:
+    """Do what a check in another process asks for."""
+    link.Server(module.__dict__, _anatomy).serve()
+
+
+_AFTER_IMPORT = {"calls": _run_calls, "serve": _serve}
+"""Mode of a job: what is done with the solution once it is imported; ``_run_check`` for the others."""
 
 _USES = {"items": list, "truth": bool, "identity": lambda value: "an object"}
 """What a check script needs of a returned object that is no plain value: its items, its truth, or that it is itself."""

@@ -11,6 +11,7 @@ import base64
 import collections
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 MAX_DEPTH = 200
@@ -25,8 +26,10 @@ class NotAValue(Exception):
     """The returned object is not plain data; the message says what it is."""
 
 
-def encode(value: Any, depth: int = 0) -> Any:
+def encode(value: Any, depth: int = 0, other: Callable[[Any], Any] | None = None) -> Any:
     """Tagged JSON of a plain value; raises NotAValue.
+
+    ``other`` gives the tagged JSON of what is not plain, where the two sides have agreed on a form for it.
 
     Beyond the contract's tags there is ``{"$int": hex}`` for integers that JSON readers may refuse. The dictionaries
     of ``collections`` count as dictionaries, because correct programs return them.
@@ -41,15 +44,18 @@ def encode(value: Any, depth: int = 0) -> Any:
     if depth > MAX_DEPTH:
         raise NotAValue(f"a value nested more than {MAX_DEPTH} deep")
     if kind is list:
-        return [encode(item, depth + 1) for item in value]
+        return [encode(item, depth + 1, other) for item in value]
     if kind in _SEQUENCES:
-        return {_SEQUENCES[kind]: [encode(item, depth + 1) for item in value]}
+        return {_SEQUENCES[kind]: [encode(item, depth + 1, other) for item in value]}
     if kind in _DICTS:
-        return {"$dict": [[encode(k, depth + 1), encode(v, depth + 1)] for k, v in dict.items(value)]}
+        pairs = dict.items(value)
+        return {"$dict": [[encode(k, depth + 1, other), encode(v, depth + 1, other)] for k, v in pairs]}
     if kind is bytes:
         return {"$bytes": base64.b64encode(value).decode()}
     if kind is complex:
         return {"$complex": [encode(value.real), encode(value.imag)]}
+    if other is not None:
+        return other(value)
     return encode(_from_numpy(value), depth + 1)
 
 
@@ -65,24 +71,28 @@ def _from_numpy(value: Any) -> Any:
     )
 
 
-def decode(tagged: Any) -> Any:
-    """The Python value of tagged JSON; raises ValueError, TypeError or KeyError where it is malformed."""
+def decode(tagged: Any, other: Callable[[str, Any], Any] | None = None) -> Any:
+    """The Python value of tagged JSON; raises ValueError, TypeError or KeyError where it is malformed.
+
+    ``other`` is asked about tags that are none of ours.
+    """
     if isinstance(tagged, list):
-        return [decode(item) for item in tagged]
+        return [decode(item, other) for item in tagged]
     if not isinstance(tagged, dict):
         return tagged
     if len(tagged) != 1 or not next(iter(tagged)).startswith("$"):
-        return {key: decode(item) for key, item in tagged.items()}
+        return {key: decode(item, other) for key, item in tagged.items()}
     ((tag, body),) = tagged.items()
-    return decode_tag(tag, body)
+    return decode_tag(tag, body, other)
 
 
-def decode_tag(tag: str, body: Any) -> Any:
+def decode_tag(tag: str, body: Any, other: Callable[[str, Any], Any] | None = None) -> Any:
     """What one tag stands for; raises as ``decode`` does."""
     if tag == "$dict":
-        return {decode(key): decode(item) for key, item in body}
+        return {decode(key, other): decode(item, other) for key, item in body}
     if tag in ("$tuple", "$set", "$frozenset"):
-        return {"$tuple": tuple, "$set": set, "$frozenset": frozenset}[tag](map(decode, body))
+        items = [decode(item, other) for item in body]
+        return {"$tuple": tuple, "$set": set, "$frozenset": frozenset}[tag](items)
     if tag == "$bytes":
         return base64.b64decode(body, validate=True)
     if tag == "$complex":
@@ -90,4 +100,6 @@ def decode_tag(tag: str, body: Any) -> Any:
         return complex(real, imaginary)
     if tag == "$int":
         return int(body, 16)
+    if other is not None and tag != "$float":
+        return other(tag, body)
     return _FLOAT_NAMES[{"$float": str(body)}[tag].lower()]

@@ -1,0 +1,252 @@
+"""Checks in a process of their own, which reaches the solution's functions by name and gets plain data back.
+
+``outside_names`` decides by the check's text alone whether that is enough for it. It is not where the check changes its
+surroundings and expects the solution to notice (``mock``, ``random.seed``, files, captured output), or where it needs
+the solution's very classes and objects, or hands over functions of its own; such a check shares a process with the
+solution (``shared_checks``).
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import secrets
+from collections.abc import Iterator
+from functools import lru_cache
+
+from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestResult
+
+from .limits import Limits
+from .scoring import Found, broken, reported, text
+from .script_reading import calls_of_check, imports_of
+from .worker import Ending, Job
+
+_HARMLESS_MODULES = frozenset({
+    "bisect", "cmath", "collections", "copy", "datetime", "decimal", "fractions", "functools", "heapq", "itertools",
+    "json", "math", "numbers", "operator", "random", "re", "statistics", "string", "textwrap", "typing", "unittest",
+})  # fmt: skip
+"""Modules whose use in a check the solution cannot notice; ``random`` as long as its state is not set."""
+
+_TELLING_NAMES = frozenset({
+    "Generator", "Iterator", "Iterable", "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec", "globals",
+    "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "super", "vars", "Random",
+    "assertIs", "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex", "subTest",
+    "collections.abc",
+})  # fmt: skip
+"""Names that say that a check looks at what does not cross from one process to the other, or at its surroundings."""
+
+_CALLERS = frozenset({"map", "filter", "sorted", "min", "max", "callable", "list", "assertRaises", "assertRaisesRegex"})
+"""What a function of the solution may be handed to."""
+
+_LAZY = frozenset({"iter", "map", "filter", "zip", "enumerate", "reversed", "object"})
+_CHECK_EXTRA_S, _CHECK_EXTRA_MB = 5.0, 512.0
+
+
+class _Unfit(Exception):
+    """The check needs the solution beside it."""
+
+
+@lru_cache(maxsize=4096)
+def outside_names(code: str, entry_point: str | None) -> tuple[str, ...] | None:
+    """The names that a check takes from the solution; None when it has to share the solution's process."""
+    try:
+        tree = ast.parse(code)
+        return _Reader(ast.Module(calls_of_check(tree, entry_point), []), entry_point).names()
+    except (_Unfit, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+class _Reader:
+    def __init__(self, tree: ast.Module, entry_point: str | None) -> None:
+        self._tree = tree
+        self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._first = (entry_point or "").partition(".")[0]
+        self._own = set(_bound(tree))
+        self._functions = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        self._imported = {name for node in ast.walk(tree) for name in _imports(node)}
+
+    def names(self) -> tuple[str, ...]:
+        """Every name that is neither the check's own nor a builtin; raises _Unfit."""
+        for node in ast.walk(self._tree):
+            self._look_at(node)
+        found = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name) and self._is_outside(node)}
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Name) and node.id in found:
+                self._look_at_use(node)
+        if not found or self._first in self._own:
+            raise _Unfit
+        return tuple(sorted(found))
+
+    def _is_outside(self, node: ast.Name) -> bool:
+        if node.id in self._own:
+            return False
+        return node.id == self._first or not hasattr(builtins, node.id)
+
+    def _look_at(self, node: ast.AST) -> None:
+        """Refuse what no check in a process of its own can do."""
+        match node:
+            case ast.Import() | ast.ImportFrom():
+                for name in _modules(node):
+                    if name not in _HARMLESS_MODULES:
+                        raise _Unfit
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if (
+                name in _TELLING_NAMES or (name.startswith("__") and name != "__name__")
+            ):
+                raise _Unfit
+            case ast.ClassDef(bases=bases) if "TestCase" not in "".join(ast.unparse(base) for base in bases):
+                raise _Unfit
+            case ast.AsyncFunctionDef() | ast.Await() | ast.Yield() | ast.YieldFrom() | ast.Global() | ast.Nonlocal():
+                raise _Unfit
+            case ast.Compare(ops=operators, comparators=others) if any(
+                isinstance(operator, (ast.Is, ast.IsNot)) and not isinstance(other, ast.Constant)
+                for operator, other in zip(operators, others, strict=True)
+            ):
+                raise _Unfit
+            case ast.Call():
+                self._look_at_call(node)
+
+    def _look_at_call(self, call: ast.Call) -> None:
+        """What may go to the solution must be data."""
+        function = call.func
+        if isinstance(function, ast.Name) and (hasattr(builtins, function.id) or function.id in self._functions):
+            if not self._is_outside(function):
+                return
+        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+            if function.value.id in self._imported or function.value.id == "self":
+                return
+        for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+            match argument:
+                case ast.Lambda() | ast.GeneratorExp():
+                    raise _Unfit
+                case ast.Name(id=name) if name in self._functions or name in self._imported:
+                    raise _Unfit
+                case ast.Name(id=name) if name not in self._own and hasattr(builtins, name) and name != self._first:
+                    raise _Unfit
+                case ast.Call(func=ast.Name(id=name)) if name in _LAZY and name not in self._own:
+                    raise _Unfit
+
+    def _look_at_use(self, name: ast.Name) -> None:
+        """A name of the solution is called, given another name, or handed on to be called."""
+        parent = self._parents[name]
+        match parent:
+            case ast.Call(func=function) if function is name:
+                self._look_at_object(parent, name.id)
+            case ast.Call(func=ast.Name(id=caller)) if caller in _CALLERS or caller in self._functions:
+                pass
+            case ast.Call(func=ast.Attribute(attr=caller)) if caller in _CALLERS and name is not parent.args[0]:
+                pass
+            case ast.keyword(arg="key") | ast.Assign(targets=[ast.Name()]) | ast.BinOp() | ast.Subscript():
+                pass
+            case ast.Compare() if not _like_a_class(name.id):
+                pass
+            case ast.Tuple() | ast.List() if isinstance(self._parents[parent], ast.For):
+                pass
+            case _:
+                raise _Unfit
+
+    def _look_at_object(self, call: ast.Call, name: str) -> None:
+        """An instance of a class of the solution is asked for its methods and fields, and for nothing else."""
+        if not _like_a_class(name):
+            return
+        match self._parents[call]:
+            case ast.Attribute():
+                pass
+            case ast.Call(func=function) if function is not call and isinstance(function, ast.Name):
+                if function.id not in self._functions:
+                    raise _Unfit
+            case ast.Assign(targets=[ast.Name(id=variable)]):
+                self._only_asked(variable)
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=field)]):
+                self._only_asked_field(field)
+            case _:
+                raise _Unfit
+
+    def _only_asked(self, variable: str) -> None:
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load):
+                if not isinstance(self._parents[node], ast.Attribute):
+                    raise _Unfit
+
+    def _only_asked_field(self, field: str) -> None:
+        for node in ast.walk(self._tree):
+            if isinstance(node, ast.Attribute) and node.attr == field and isinstance(node.ctx, ast.Load):
+                if not isinstance(self._parents[node], ast.Attribute):
+                    raise _Unfit
+
+
+def _like_a_class(name: str) -> bool:
+    return name[:1].isupper() and not name.isupper()
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    """Every name that the check gives a meaning somewhere."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
+                yield name
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+        yield from _imports(node)
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """The names that an import statement binds."""
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            if alias.name == "*":
+                raise _Unfit
+            yield alias.asname or alias.name.partition(".")[0]
+
+
+def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "."] if not node.level else ["."]
+    return [alias.name for alias in node.names]
+
+
+def separate_jobs(problem: Problem, sources: tuple[str, ...], test: TestCase, most_bytes: int) -> tuple[Job, Job, str]:
+    """The solution's job, the check's, and the nonce that its report of success must carry."""
+    nonce = secrets.token_hex(16)
+    names = outside_names(test.code, problem.entry_point)
+    if names is None:
+        raise ValueError("this check has to share the solution's process")
+    tree = ast.parse(test.code)
+    statements, code = calls_of_check(tree, problem.entry_point), test.code
+    if statements is not tree.body:
+        code = f"{code}\n{ast.unparse(statements[-1])}\n"
+    as_unittest = test.kind is TestKind.UNITTEST
+    check = {"code": code, "nonce": nonce, "entry_point": problem.entry_point, "names": names,
+             "unittest": as_unittest, "most_bytes": most_bytes}  # fmt: skip
+    return Job("serve", sources, imports="" if as_unittest else imports_of(tree)), Job("check", (), check=check), nonce
+
+
+def check_limits(limits: Limits) -> Limits:
+    """What the check's own process may use: more than the solution's, for it must outlast that one."""
+    return Limits(limits.time_s + _CHECK_EXTRA_S, limits.memory_mb + _CHECK_EXTRA_MB, limits.output_mb)
+
+
+def score_separate(nonce: str, serving: Ending, checking: Ending, limits: Limits) -> TestResult:
+    """Passed only if the check's process said so, with the nonce, and both processes ended normally."""
+    outcome, message = broken(serving, limits) or _told(nonce, checking, limits)
+    return TestResult(outcome, serving.cpu_s + checking.cpu_s, message)
+
+
+def _told(nonce: str, checking: Ending, limits: Limits) -> Found:
+    last = checking.reports[-1] if checking.reports else [None]
+    match last:
+        case ["passed", told] if told == nonce and checking.status == 0 and checking.killed is None:
+            return Outcome.PASSED, None
+        case ["failed", why]:
+            return Outcome.WRONG_ANSWER, text(why)
+        case ["error", *_]:
+            return reported(last)
+        case ["gone", "too long"]:
+            return Outcome.OUTPUT_LIMIT, f"more than {limits.output_mb:g} MiB of output"
+        case ["gone", why]:
+            return Outcome.RUNTIME_ERROR, text(why)
+        case ["unfit", why]:
+            return Outcome.UNSCORED, f"the check hands over {text(why)}, which only a shared process could"
+    found = broken(checking, check_limits(limits))
+    return found or (Outcome.RUNTIME_ERROR, "the check left before its end")
