@@ -51,10 +51,12 @@ def texts(items: list[Synthesised]) -> dict[str, str]:
     return {item.row.solution_id: item.text for item in items}
 
 
-def test_the_decisive_place_is_the_first_word_that_depends_on_the_label(judge: Judge) -> None:
+def test_the_decisive_places_are_the_first_word_that_depends_on_the_label_and_the_letter(judge: Judge) -> None:
     for item in critiques_of(judge, a_problem(tests=4), CODES):
-        assert item.text[item.decisive :].split()[0] == ("right:" if item.row.label else "wrong:"), item.text
-        assert item.text[: item.decisive] == "The solution is "
+        word, letter = item.decisive
+        assert item.text[word:].split()[0] == ("right:" if item.row.label else "wrong:"), item.text
+        assert item.text[:word] == "The solution is "
+        assert item.text[letter:] == ("T}" if item.row.label else "F}")
 
 
 def test_every_solution_gets_a_critique_whose_verdict_is_its_label(made: dict[str, str]) -> None:

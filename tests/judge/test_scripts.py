@@ -153,9 +153,24 @@ def test_not_rewritten(check: str) -> None:
         ("import math\nfor x in (1, 2): assert f(x) == math.floor(x)", "math = None\ndef f(x): return x", Outcome.PASSED),
         ("for x in (1, 2): assert f(x) == x", "def f(x): assert x < 2\n", Outcome.WRONG_ANSWER),
         ("for x in (1, 2): assert f(x) == x", "def f(x): assert False\n", Outcome.RUNTIME_ERROR),
+        ("for x in (1, 2): assert f(x) == x\nif __name__ == '__main__': 1/0", "def f(x): return x\nif __name__ == '__main__': 1/0", Outcome.PASSED),
+    ],
+)  # fmt: skip
+def test_in_a_process_of_its_own(check: str, code: str, outcome: Outcome, script: Verify) -> None:
+    verdict = script(check, code)
+    assert (verdict.outcome, verdict.shared_process) == (outcome, False), verdict.tests
+
+
+@pytest.mark.parametrize(
+    ("check", "code", "outcome"),
+    [
         ("import random\nrandom.seed(5)\nx = random.random()\nrandom.seed(5)\nassert f(1) == x", "import random\ndef f(_): return random.random()",
          Outcome.PASSED),
-        ("for x in (1, 2): assert f(x) == x\nif __name__ == '__main__': 1/0", "def f(x): return x\nif __name__ == '__main__': 1/0", Outcome.PASSED),
+        ("import io, contextlib\nwith contextlib.redirect_stdout(io.StringIO()) as out: f(1)\nassert out.getvalue() == '1\\n'", "def f(x): print(x)",
+         Outcome.PASSED),
+        ("open('a', 'w').write('1')\nassert f('a') == 1", "def f(name): return int(open(name).read())", Outcome.PASSED),
+        ("open('a', 'w').write('2')\nassert f('a') == 1", "def f(name): return int(open(name).read())", Outcome.WRONG_ANSWER),
+        ("assert f(lambda x: x) == 1", "def f(g): return g(1)", Outcome.PASSED),
     ],
 )  # fmt: skip
 def test_shared(check: str, code: str, outcome: Outcome, script: Verify) -> None:

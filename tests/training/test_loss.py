@@ -43,11 +43,11 @@ def test_collate_keeps_a_token_that_looks_like_padding() -> None:
     assert batch["attention_mask"].tolist() == [[1, 1, 1]] and batch["weights"].tolist() == [[1]]
 
 
-def test_the_word_that_decides_weighs_more_and_nothing_else_does() -> None:
+def test_what_decides_weighs_more_and_nothing_else_does() -> None:
     words = "w5 w6 w7 w8"
     row = {"prompt": [{"role": "user", "content": "w9"}], "completion": [{"role": "assistant", "content": words}]}
     tokenizer = tiny_tokenizer()
-    assert encode_row(tokenizer, {**row, "decisive": words.index("w7")}, 20.0)["weights"] == [1, 1, 20, 1, 1]
+    assert encode_row(tokenizer, {**row, "decisive": [0, words.index("w7")]}, 20.0)["weights"] == [20, 1, 20, 1, 1]
     assert encode_row(tokenizer, {**row, "decisive": None}, 20.0)["weights"] == [1] * 5
 
 

@@ -23,12 +23,13 @@ _LONGEST = 40
 class Synthesised:
     """A critique for a row, made from the result of one of its tests.
 
-    ``decisive`` is the place in ``text`` of the first word that depends on the label.
+    ``decisive`` are the places in ``text`` of the first word that depends on the label, and of the verdict's letter: a
+    small model that has written "right" is confused by what it says next, and ends in F in every fourth critique.
     """
 
     row: CritiqueRow
     text: str
-    decisive: int
+    decisive: tuple[int, int]
 
 
 def synthesise(
@@ -53,8 +54,8 @@ _OPENING = "The solution "
 _DECIDES = {True: "is right", False: "is wrong"}
 
 
-def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> tuple[str, int] | None:
-    """The judgement, what one test showed, and the verdict line; with the decisive place.
+def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> tuple[str, tuple[int, int]] | None:
+    """The judgement, what one test showed, and the verdict line; with the decisive places.
 
     The judgement comes first: which test was chosen is itself a sign of a wrong solution, and a model that has learned
     to tell by it has nothing to tell by when it chooses the test. The test is drawn by the row's id among the shorter
@@ -73,7 +74,7 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
     shown = f"gives {expected}" if row.label else f"should give {expected}, but {_broken(verdict) or _found(result)}"
     verdict_line = r"\conclusion{T}" if row.label else r"\conclusion{F}"
     text = f"{_OPENING}{_DECIDES[row.label]}: {asked} {shown}.\n{verdict_line}"
-    return text, len(f"{_OPENING}is ")
+    return text, (len(f"{_OPENING}is "), text.rindex("{") + 1)
 
 
 def _broken(verdict: Verdict) -> str | None:

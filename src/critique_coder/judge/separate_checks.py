@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestResult
@@ -28,10 +28,9 @@ _HARMLESS_MODULES = frozenset({
 """Modules whose use in a check the solution cannot notice; ``random`` as long as its state is not set."""
 
 _TELLING_NAMES = frozenset({
-    "Generator", "Iterator", "Iterable", "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec", "globals",
-    "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "super", "vars", "Random",
-    "assertIs", "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex", "subTest",
-    "collections.abc",
+    "Generator", "Iterator", "Iterable", "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec",
+    "globals", "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "vars", "Random",
+    "assertIs", "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex",
 })  # fmt: skip
 """Names that say that a check looks at what does not cross from one process to the other, or at its surroundings."""
 
@@ -89,8 +88,8 @@ class _Reader:
                 for name in _modules(node):
                     if name not in _HARMLESS_MODULES:
                         raise _Unfit
-            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if (
-                name in _TELLING_NAMES or (name.startswith("__") and name != "__name__")
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name) if name in _TELLING_NAMES or (
+                name.startswith("__") and name != "__name__"
             ):
                 raise _Unfit
             case ast.ClassDef(bases=bases) if "TestCase" not in "".join(ast.unparse(base) for base in bases):
@@ -108,11 +107,12 @@ class _Reader:
     def _look_at_call(self, call: ast.Call) -> None:
         """What may go to the solution must be data."""
         function = call.func
-        if isinstance(function, ast.Name) and (hasattr(builtins, function.id) or function.id in self._functions):
-            if not self._is_outside(function):
+        match function:
+            case ast.Name(id=name) if (hasattr(builtins, name) or name in self._functions) and not self._is_outside(
+                function
+            ):
                 return
-        if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
-            if function.value.id in self._imported or function.value.id == "self":
+            case ast.Attribute(value=ast.Name(id=name)) if name in self._imported or name == "self":
                 return
         for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
             match argument:
@@ -130,7 +130,8 @@ class _Reader:
         parent = self._parents[name]
         match parent:
             case ast.Call(func=function) if function is name:
-                self._look_at_object(parent, name.id)
+                if _like_a_class(name.id):
+                    self._look_at_object(parent)
             case ast.Call(func=ast.Name(id=caller)) if caller in _CALLERS or caller in self._functions:
                 pass
             case ast.Call(func=ast.Attribute(attr=caller)) if caller in _CALLERS and name is not parent.args[0]:
@@ -144,34 +145,28 @@ class _Reader:
             case _:
                 raise _Unfit
 
-    def _look_at_object(self, call: ast.Call, name: str) -> None:
+    def _look_at_object(self, call: ast.Call) -> None:
         """An instance of a class of the solution is asked for its methods and fields, and for nothing else."""
-        if not _like_a_class(name):
-            return
         match self._parents[call]:
             case ast.Attribute():
                 pass
-            case ast.Call(func=function) if function is not call and isinstance(function, ast.Name):
-                if function.id not in self._functions:
-                    raise _Unfit
+            case ast.Call(func=ast.Name(id=caller)) if caller in self._functions:
+                pass
             case ast.Assign(targets=[ast.Name(id=variable)]):
-                self._only_asked(variable)
+                self._only_asked(
+                    node for node in ast.walk(self._tree) if isinstance(node, ast.Name) and node.id == variable
+                )
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=field)]):
-                self._only_asked_field(field)
+                self._only_asked(
+                    node for node in ast.walk(self._tree) if isinstance(node, ast.Attribute) and node.attr == field
+                )
             case _:
                 raise _Unfit
 
-    def _only_asked(self, variable: str) -> None:
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Name) and node.id == variable and isinstance(node.ctx, ast.Load):
-                if not isinstance(self._parents[node], ast.Attribute):
-                    raise _Unfit
-
-    def _only_asked_field(self, field: str) -> None:
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Attribute) and node.attr == field and isinstance(node.ctx, ast.Load):
-                if not isinstance(self._parents[node], ast.Attribute):
-                    raise _Unfit
+    def _only_asked(self, uses: Iterable[ast.Name | ast.Attribute]) -> None:
+        for node in uses:
+            if isinstance(node.ctx, ast.Load) and not isinstance(self._parents[node], ast.Attribute):
+                raise _Unfit
 
 
 def _like_a_class(name: str) -> bool:

@@ -20,7 +20,7 @@ class WarmupSettings(Settings):
     epochs: float = Field(1.0, gt=0)
     """Passes over them."""
     decision_weight: float = Field(20.0, gt=0)
-    """Weight in the loss of the word by which a critique decides; every other token has 1."""
+    """Weight in the loss of the word and of the letter by which a critique decides; every other token has 1."""
     learning_rate: float = Field(5e-5, gt=0)
     """Peak of a linear schedule; with ``average`` it stays there."""
     average: float = Field(0.0, ge=0, le=1)

@@ -150,7 +150,7 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
 
     Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
     alone would tell the label. The three kinds are spread evenly. Each row has a prompt, a completion and, for a
-    critique, the place where it decides.
+    critique, the places where it decides.
     """
     sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False, None)}
     if not sides[True] or not sides[False]:

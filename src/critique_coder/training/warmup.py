@@ -85,8 +85,8 @@ def train_warmup(
 ) -> None:
     """Fine-tune ``model`` in place on ``rows``: "prompt" and "completion", both chats, and "decisive".
 
-    The last is the place in the completion of the word that decides, or None. It is one token among dozens, which the
-    loss would otherwise drown among the quoted values.
+    The last are the places in the completion at which a critique decides, or None. They are two tokens among dozens,
+    which the loss would otherwise drown among the quoted values.
     """
     steps = warmup_steps(len(rows), settings)
     trainer = _CritiqueTrainer(
@@ -136,8 +136,8 @@ def encode_row(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> 
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     completion: Tokens = [*encoded.input_ids, tokenizer.eos_token_id]
     weights = [1.0] * len(completion)
-    if decisive is not None:
-        weights[next(n for n, (_, end) in enumerate(encoded.offset_mapping) if end > decisive)] = decision_weight
+    for place in decisive or ():
+        weights[next(n for n, (_, end) in enumerate(encoded.offset_mapping) if end > place)] = decision_weight
     return {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": completion, "weights": weights}
 
 

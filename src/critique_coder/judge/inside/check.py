@@ -19,7 +19,11 @@ class CheckFailed(Exception):
 
 
 class CheckBroken(Exception):
-    """The solution raised under the check; the message says what."""
+    """Something raised under the check; the message says where, ``cause`` is what was raised."""
+
+    def __init__(self, message: str, cause: BaseException | None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 def run_check(check: dict[str, Any], solution: dict[str, Any], as_unittest: bool) -> None:
@@ -62,15 +66,34 @@ def _run_cases(own: dict[str, Any]) -> None:
         value for name, value in own.items() if name.startswith("test") and isinstance(value, types.FunctionType)
     ]
     count = suite.countTestCases()
-    result = unittest.TestResult()
+    result = _remembering()
     suite.run(result)
     for function in functions:
         function()
-    for kind, problems in ((CheckFailed, [*result.failures, *result.skipped]), (CheckBroken, result.errors)):
-        for name, text in problems:
-            raise kind(f"{name}: {text.strip().splitlines()[-1] if text.strip() else 'skipped'}")
+    for name, text in (*result.failures, *result.skipped):
+        raise CheckFailed(f"{name}: {_last_line(text)}")
+    for name, text in result.errors:
+        raise CheckBroken(f"{name}: {_last_line(text)}", result.first_error)
     if result.unexpectedSuccesses or result.testsRun != count or count + len(functions) == 0:
         raise CheckFailed(f"{result.testsRun} of {count} tests ran")
+
+
+def _remembering() -> Any:
+    """A ``unittest.TestResult`` that keeps the first exception itself, not only its text."""
+    import unittest
+
+    class Result(unittest.TestResult):
+        first_error: BaseException | None = None
+
+        def addError(self, test: unittest.TestCase, err: Any) -> None:
+            self.first_error = self.first_error or err[1]
+            super().addError(test, err)
+
+    return Result()
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1] if text.strip() else "skipped"
 
 
 def _line_in_check(error: BaseException) -> int | None:
@@ -91,13 +114,11 @@ def check_of_remote(check: dict[str, Any], channel: Channel) -> None:
     except CheckFailed as error:
         report: tuple[object, ...] = ("failed", str(error))
     except CheckBroken as error:
-        report = ("error", "check", str(error), False, False)
+        report = ("error", "check", str(error), *client.anatomy(error.cause)[1:])
     except link.CannotCross as error:
         report = ("unfit", str(error))
     except BaseException as error:
-        report = ("error", "check", f"{type(error).__name__}: {error}"[:300], False, False)
-        if client.last_error is not None and client.last_error[0] is error:
-            report = ("error", "check", *client.last_error[1])
+        report = ("error", "check", *client.anatomy(error))
     else:
         report = ("passed", check["nonce"])
     channel.send(*(("gone", client.broken) if client.broken else report))

@@ -243,7 +243,7 @@ def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
     except failed as error:
         channel.send("failed", str(error))
     except broken as error:
-        channel.send("error", "check", str(error), False, False)
+        channel.send("error", "check", str(error), *(_anatomy(error.cause)[1:] if error.cause else (False, False)))
     except BaseException as error:
         channel.send("error", "check", *_anatomy(error))
     else:

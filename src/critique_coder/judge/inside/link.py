@@ -21,7 +21,8 @@ REQUESTS, ANSWERS = 4, 5
 """Descriptors of the two pipes, in both processes."""
 
 _BLOCK = 1 << 16
-_MUTABLE = (list, dict, set, bytearray)
+_ANATOMY = "told_by_the_solutions_process"
+_HOLDING = (list, tuple, dict, set, bytearray)
 
 
 class Gone(BaseException):
@@ -64,8 +65,9 @@ _FORMS: dict[str, Callable[[Any], Any]] = {
     "datetime.date": lambda value: (value.year, value.month, value.day),
     "datetime.timedelta": lambda value: (value.days, value.seconds, value.microseconds),
     "datetime.datetime": lambda value: (value.year, value.month, value.day, value.hour, value.minute, value.second,
-                                        value.microsecond),
-    "datetime.time": lambda value: (value.hour, value.minute, value.second, value.microsecond),
+                                        value.microsecond, value.tzinfo),
+    "datetime.time": lambda value: (value.hour, value.minute, value.second, value.microsecond, value.tzinfo),
+    "datetime.timezone": lambda value: (value.utcoffset(None),),
 }  # fmt: skip
 """Full name of a type: the arguments that make an equal value."""
 
@@ -82,8 +84,11 @@ class Server:
         write, to_text = os.write, json.dumps
         for line in os.fdopen(REQUESTS, "rb", closefd=False):
             view = memoryview(to_text(self._answer(json.loads(line))).encode("ascii") + b"\n")
-            while view:
-                view = view[write(ANSWERS, view) :]
+            try:
+                while view:
+                    view = view[write(ANSWERS, view) :]
+            except BrokenPipeError:  # the answer was longer than the check would read
+                return
 
     def _answer(self, request: list[Any]) -> list[Any]:
         action, *rest = request
@@ -94,9 +99,9 @@ class Server:
                 return ["value", self._pack({name: self._names[name] for name in found}), None]
             result = self._do(action, given)
             return ["value", self._pack(result), self._changes(given, rest) if action == "call" else None]
-        except StopIteration if action == "next" else ():
-            return ["end"]
         except BaseException as error:
+            if action == "next" and isinstance(error, StopIteration):
+                return ["end"]
             names = [kind.__name__ for kind in type(error).__mro__]
             return ["raised", names, _text_of(error), *self._describe(error)]
 
@@ -146,7 +151,6 @@ class Client:
     def __init__(self, most_bytes: int) -> None:
         self._most, self._buffer = most_bytes, bytearray()
         self.broken: str | None = None
-        self.last_error: tuple[BaseException, tuple[Any, ...]] | None = None
 
     def find(self, names: list[str]) -> dict[str, Any]:
         """The solution's values of these names, as far as it has them; raises Gone."""
@@ -163,26 +167,31 @@ class Client:
             raise CannotCross(str(error)) from None
         answer = self._exchange(json.dumps(request).encode("ascii") + b"\n")
         try:
-            error, result = self._understood(answer, given)
+            raised, result = self._understood(answer, given)
         except (ValueError, TypeError, LookupError, RecursionError, AttributeError, ArithmeticError):
             self._break("the solution's process answered nonsense")
-        if error is not None:
-            raise error
+        if raised is not None:
+            raise raised
         return result
+
+    def anatomy(self, error: BaseException | None) -> tuple[Any, ...]:
+        """Description, whether memory ran out and whether the sandbox had refused something, for an exception here."""
+        told: tuple[Any, ...] | None = getattr(error, _ANATOMY, None)
+        return told or (f"{type(error).__name__}: {error}"[:300], False, False)
 
     def _understood(self, answer: list[Any], given: tuple[Any, ...]) -> tuple[BaseException | None, Any]:
         kind, *rest = answer
         if kind == "value":
             result, changes = rest
             if changes is not None:
-                _update([given[1], given[2]], [self._unpacked(item) for item in changes])
+                _update(given[1:], [self._unpacked(item) for item in changes])
             return None, self._unpacked(result)
         if kind == "end":
             return None, END
         names, text, *anatomy = rest
-        error = _rebuilt(names, str(text))
-        self.last_error = (error, tuple(anatomy))
-        return error, None
+        raised = _rebuilt(names, str(text))
+        setattr(raised, _ANATOMY, tuple(anatomy))
+        return raised, None
 
     def _unpacked(self, tagged: Any) -> Any:
         return values.decode(tagged, self._unpack)
@@ -197,19 +206,24 @@ class Client:
             view = memoryview(request)
             while view:
                 view = view[os.write(REQUESTS, view) :]
-            while (end := self._buffer.find(b"\n")) < 0:
-                block = os.read(ANSWERS, _BLOCK)
-                if not block:
-                    self._break("the process left before the function returned")
-                if len(self._buffer) > self._most:
-                    self._break("too long")
-                self._buffer += block
-            line, self._buffer = bytes(self._buffer[:end]), self._buffer[end + 1 :]
-            return json.loads(line)
+            return json.loads(self._line())
         except OSError:
             self._break("the process left before the function returned")
         except (ValueError, RecursionError):
             self._break("the solution's process answered nonsense")
+
+    def _line(self) -> bytes:
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            block = os.read(ANSWERS, _BLOCK)
+            if not block:
+                self._break("the process left before the function returned")
+            self._buffer += block
+            if len(self._buffer) > self._most:
+                self._break("too long")
+        line, self._buffer = bytes(self._buffer[:end]), self._buffer[end + 1 :]
+        return line
 
     def _break(self, why: str) -> NoReturn:
         self.broken = self.broken or why
@@ -229,6 +243,7 @@ class Remote:
         object.__setattr__(self, "_number", number)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it in its own process; arguments that it changes are changed here too."""
         return self._client.ask("call", self, list(args), kwargs)
 
     def __getattr__(self, name: str) -> Any:
@@ -274,22 +289,27 @@ def _pack_remote(value: Any) -> Any:
 
 
 def _update(old: Any, new: Any) -> None:
-    """Bring a mutable argument to the state it has in the solution's process."""
-    if type(old) is not type(new):
-        return
-    if isinstance(old, (list, tuple)) and len(old) == len(new):
-        for place, (mine, theirs) in enumerate(zip(list(old), new, strict=True)):
-            if type(mine) in _MUTABLE and type(mine) is type(theirs):
-                _update(mine, theirs)
-            elif isinstance(old, list):
-                old[place] = theirs
-            else:
-                _update(mine, theirs)
-    elif isinstance(old, (list, bytearray)):
-        old[:] = new
-    elif isinstance(old, (dict, set)):
+    """Bring a mutable argument to the state it has in the solution's process; what it holds stays the same objects."""
+    if isinstance(old, dict):
+        merged = {key: _merged(old.get(key), item) for key, item in new.items()}
         old.clear()
-        old.update(new)
+        old.update(merged)
+    elif isinstance(old, (set, bytearray)):
+        old.clear()
+        old.update(new) if isinstance(old, set) else old.extend(new)
+    elif isinstance(old, (list, tuple)):
+        same = len(old) == len(new)
+        merged_items = [_merged(old[place] if same else None, item) for place, item in enumerate(new)]
+        if isinstance(old, list):
+            old[:] = merged_items
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """``old`` brought up to date where it can be, else ``new``."""
+    if type(old) is type(new) and type(old) in _HOLDING:
+        _update(old, new)
+        return old
+    return new
 
 
 def _rebuilt(names: list[str], text: str) -> BaseException:
