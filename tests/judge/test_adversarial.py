@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from critique_coder.judge import Isolation, IsolationError, Judge
+from critique_coder.judge.exploit_suite import SAFE_WAYS, attempts, count, survivors
+from critique_coder.judge.exploits import FUNCTIONS, PROGRAMS, WRONG_F
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 sys.path.insert(0, str(Path(__file__).parent))
-from adversaries import ADVERSARIES, SYSTEM_CALLS, WRONG_F
+from system_calls import SYSTEM_CALLS
 
 TESTS = tuple(TestCase(TestKind.CALL, args=(x,), expected=3 * x + 1) for x in (1, 3))
 PROBLEM = Problem("p", "statement", TESTS, entry_point="f", time_limit_s=0.4, memory_limit_mb=128)
@@ -56,18 +58,41 @@ def verify(judge: Judge, code: str, problem: Problem = PROBLEM) -> Verdict:
     return judge.verify(problem, Solution("s", "p", code))
 
 
-@pytest.mark.parametrize("name", ADVERSARIES)
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_adversary(name: str, confined: Judge) -> None:
-    code, allowed = ADVERSARIES[name]
+    code, allowed = FUNCTIONS[name]
     traces = set(os.listdir(tempfile.gettempdir()))
     verdict = verify(confined, code)
     assert {result.outcome for result in verdict.tests[:1]} <= set(allowed), verdict.tests
     assert verdict.outcome is not Outcome.PASSED and verdict.pass_rate in (0.0, 0.5), verdict.tests
     assert processes_below(os.getpid()) <= {"python", "python3", Path(sys.executable).name, "python3.11", *WORKER_NAMES}
-    assert children_of_zygotes(confined) == 0
+    assert survivors(confined) == 0
     assert not {name for name in os.listdir(tempfile.gettempdir()) if "evil" in name or name in ("a", "d")} - traces
     after = verify(confined, RIGHT)
     assert after.outcome is Outcome.PASSED, after.tests
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_adversary_on_standard_input(name: str, confined: Judge) -> None:
+    code, allowed = PROGRAMS[name]
+    tests = tuple(TestCase(TestKind.STDIO, stdin=f"{x}\n", stdout=f"{3 * x + 1}\n") for x in (1, 3))
+    verdict = verify(confined, code, Problem("p", "s", tests, time_limit_s=0.4, memory_limit_mb=128))
+    assert {result.outcome for result in verdict.tests} <= set(allowed), verdict.tests
+
+
+@pytest.mark.parametrize("level", [Isolation.FULL, Isolation.LIGHT])
+def test_no_exploit_is_rewarded_survives_or_disturbs(level: Isolation) -> None:
+    try:
+        judge = Judge(workers=2, isolation=level, output_limit_mb=2)
+    except IsolationError as error:
+        pytest.skip(str(error))
+    with judge:
+        made = list(attempts(judge))
+    safe = [attempt for attempt in made if attempt.way in SAFE_WAYS]
+    assert len(made) == count() and len(safe) >= 350
+    assert [attempt for attempt in safe if not attempt.harmless] == []
+    shared = [attempt for attempt in made if attempt.way not in SAFE_WAYS]
+    assert [a for a in shared if a.survivors or a.strays or a.neighbours] == []  # some are rewarded: the weaker way
 
 
 WORKER_NAMES = {f"python3.{minor}" for minor in range(11, 20)}
@@ -174,16 +199,3 @@ def processes_below(root: int) -> set[str]:
         if not more:
             return {names[pid] for pid in found}
         found |= more
-
-
-def children_of_zygotes(judge: Judge) -> int:
-    """How many processes hang below the zygotes of a judge that is idle."""
-    count = 0
-    for pid in judge.worker_pids():
-        zygotes = children(pid) if judge.isolation is Isolation.FULL else [pid]
-        count += sum(len(children(zygote)) for zygote in zygotes)
-    return count
-
-
-def children(pid: int) -> list[int]:
-    return [int(part) for part in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -11,38 +11,50 @@ from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_opt
 
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
-@click.argument("solutions", type=click.Path())
-@click.option(
-    "--problems", required=True, help="The problems file (or folder), or the name of a source such as starter."
-)
-@click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The verdicts file to write.")
+@click.argument("solutions", type=click.Path(), required=False)
+@click.option("--problems", help="The problems file (or folder), or the name of a source such as starter.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="The verdicts file to write.")
 @click.option("--workers", type=click.IntRange(min=1), help="Programs run at the same time.  [default: one a core]")
 @click.option("--first-failure", is_flag=True, help="Stop a solution at its first failing test.")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
               help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where the problem says nothing.")  # fmt: skip
+@click.option("--attack", is_flag=True, help="Run the exploit suite against this machine's judge instead.")
 @unsafe_option
 @json_option
 def command(
-    solutions: str,
-    problems: str,
-    output: Path,
+    solutions: str | None,
+    problems: str | None,
+    output: Path | None,
     workers: int | None,
     first_failure: bool,
     time_limit: float,
     memory_limit: float,
+    attack: bool,
     unsafe_no_isolation: bool,
     as_json: bool,
 ) -> None:
     """Run every solution in SOLUTIONS against the tests of its problem, in a sandbox, and write the verdicts.
 
-    Exits 0 when every solution has a verdict, 3 when some are unscored (the machinery failed), 2 on bad input.
+    Exits 0 when every solution has a verdict, 3 when some are unscored (the machinery failed), 2 on bad input. With
+    --attack some hundred wrong programs try to be scored as right ones; exits 1 when one gets through.
 
     \b
     Example:
       critique-coder verify solutions.jsonl --problems problems.jsonl --output verdicts.jsonl
+      critique-coder verify --attack
     """
+    if attack:
+        if solutions or problems or output:
+            raise click.UsageError("--attack brings its own programs; leave SOLUTIONS, --problems and --output out")
+        from critique_coder.cli.attack import attack as run_attack
+
+        run_attack(workers or 2, judge_options(unsafe_no_isolation), as_json)
+        return
+    if solutions is None or problems is None or output is None:
+        missing = "SOLUTIONS" if solutions is None else "--problems" if problems is None else "--output"
+        raise click.UsageError(f"{missing} is missing")
     from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.sources import SOURCES, read_source
     from critique_coder.data.verify import open_judge, verify_solutions

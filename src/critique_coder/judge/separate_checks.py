@@ -29,7 +29,7 @@ _HARMLESS_MODULES = frozenset({
 
 _TELLING_NAMES = frozenset({
     "Generator", "Iterator", "Iterable", "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec",
-    "globals", "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "vars", "Random",
+    "globals", "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "vars",
     "assertIs", "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex",
 })  # fmt: skip
 """Names that say that a check looks at what does not cross from one process to the other, or at its surroundings."""
@@ -112,6 +112,8 @@ class _Reader:
                 function
             ):
                 return
+            case ast.Attribute(value=ast.Constant()):
+                return
             case ast.Attribute(value=ast.Name(id=name)) if name in self._imported or name == "self":
                 return
         for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
@@ -160,13 +162,22 @@ class _Reader:
                 self._only_asked(
                     node for node in ast.walk(self._tree) if isinstance(node, ast.Attribute) and node.attr == field
                 )
+            case ast.Assign(targets=[ast.Attribute()]):
+                pass
             case _:
                 raise _Unfit
 
     def _only_asked(self, uses: Iterable[ast.Name | ast.Attribute]) -> None:
         for node in uses:
-            if isinstance(node.ctx, ast.Load) and not isinstance(self._parents[node], ast.Attribute):
-                raise _Unfit
+            if not isinstance(node.ctx, ast.Load):
+                continue
+            match self._parents[node]:
+                case ast.Attribute():
+                    pass
+                case ast.Call(func=ast.Name() as function) if function is not node and self._is_outside(function):
+                    pass
+                case _:
+                    raise _Unfit
 
 
 def _like_a_class(name: str) -> bool:
