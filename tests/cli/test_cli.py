@@ -24,7 +24,7 @@ from critique_coder.training.recipe import TrainRecipe
 from making import a_problem, kill_when
 from openai_server import completion, serve
 
-VERBS = ["demo", "build", "verify", "train", "evaluate", "critique", "report", "doctor"]
+VERBS = ["demo", "build", "verify", "validate", "train", "evaluate", "critique", "report", "doctor"]
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
 
 
@@ -99,6 +99,33 @@ def test_every_verb_has_help_with_an_example_of_itself(run: Run, verb: str) -> N
 
 def test_the_version_is_told(run: Run) -> None:
     assert run("--version").out.startswith("critique-coder, version ")
+
+
+def test_validate_tells_sound_problems_from_others(run: Run, problems: Path, tmp_path: Path) -> None:
+    sound = run("validate", problems, "--json")
+    assert sound.code == 0 and "nothing to doubt" in sound.out and sound.summary()["findings"] == []
+    wrong = solutions_file(tmp_path / "wrong.jsonl", 3, RIGHT)
+    kept = tmp_path / "verdicts.jsonl"
+    for _ in range(2):  # the second time goes on from the file
+        doubted = run("validate", problems, "--wrong", wrong, "--output", kept, "--json")
+        assert doubted.code == 1 and {f["doubt"] for f in doubted.summary()["findings"]} == {"a wrong solution passes"}
+    assert "exists and belongs to other inputs" in run("validate", problems, "--output", kept).complaint()
+    assert "no such" in run("validate", tmp_path / "none.jsonl").complaint()
+
+
+def test_the_attack_prints_a_table_and_fails_when_one_gets_through(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from critique_coder.judge import exploit_suite
+
+    few = {"A leaves": ("raise SystemExit", ()), "B lies": ("def f(x): return True", ())}
+    monkeypatch.setattr(exploit_suite, "FUNCTIONS", few)
+    monkeypatch.setattr(exploit_suite, "PROGRAMS", {"E says nothing": ("pass", ())})
+    held = run("verify", "--attack", "--json")
+    assert held.code == 0 and held.summary()["got_through"] == [] and held.summary()["tried"] == 9
+    monkeypatch.setattr(exploit_suite, "PROGRAMS", {"D is right": ("print(3 * int(input()) + 1)", ())})
+    fell = run("verify", "--attack", "--json")
+    assert fell.code == 1 and fell.summary()["got_through"] == [{"name": "D is right", "way": "stdio"}]
+    assert "leave SOLUTIONS" in run("verify", "--attack", "solutions.jsonl").complaint()
+    assert "--problems is missing" in run("verify", "solutions.jsonl").complaint()
 
 
 def test_help_and_verify_do_not_wait_for_torch() -> None:

@@ -20,6 +20,7 @@ _VERBS = {
     "demo": "The whole job on the starter problems, with a report, on a laptop.",
     "build": "Make a data folder from a recipe.",
     "verify": "Run solutions against their problems' tests.",
+    "validate": "Check that problems can be trusted.",
     "train": "Train a model on a data folder.",
     "evaluate": "Measure a model on a data folder's held-out problems.",
     "critique": "Let a model judge one solution.",

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_option, judge_options, unsafe_option
+
+if TYPE_CHECKING:
+    from critique_coder.data.sources import Corpus
 
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
@@ -56,14 +60,12 @@ def command(
         missing = "SOLUTIONS" if solutions is None else "--problems" if problems is None else "--output"
         raise click.UsageError(f"{missing} is missing")
     from critique_coder.data.recipe import JudgeSettings
-    from critique_coder.data.sources import SOURCES, read_source
     from critique_coder.data.verify import open_judge, verify_solutions
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput, Outcome
     from critique_coder.storage import read_solutions, sha256_file
 
-    name, path = (problems, None) if problems in SOURCES and problems != "problems" else ("problems", problems)
-    corpus = read_source(name, path)
+    corpus = known_problems(problems)
     known = {problem.id: problem for problem in corpus.problems}
     answers = read_solutions(existing(solutions, "file"), extract_code)
     for place, answer in enumerate(answers, 1):
@@ -73,7 +75,7 @@ def command(
             )
     inputs = {"solutions": sha256_file(solutions), "problems": [sha256_file(file) for file in corpus.files]}
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
-    _claim_output(output, {**inputs, **limits})
+    claim_output(output, {**inputs, **limits})
     settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
     try:
         with open_judge(settings, judge_options(unsafe_no_isolation, first_failure)) as judge:
@@ -92,7 +94,15 @@ def command(
         raise click.exceptions.Exit(EXIT_UNSCORED)
 
 
-def _claim_output(output: Path, settings: dict[str, object]) -> None:
+def known_problems(problems: str) -> Corpus:
+    """The problems of a file or folder, or of the source of that name; raises BadInput."""
+    from critique_coder.data.sources import SOURCES, read_source
+
+    named = problems in SOURCES and problems != "problems"
+    return read_source(problems, None) if named else read_source("problems", problems)
+
+
+def claim_output(output: Path, settings: dict[str, object]) -> None:
     """Go on with an output that was begun for the same inputs; refuse one of other inputs."""
     from critique_coder.records import BadInput
     from critique_coder.storage import read_json, write_json

@@ -17,9 +17,12 @@ times the test is ``unscored``, never wrong.
 """
 
 from .isolation import Isolation, IsolationError
-from .judging import Judge, ProgramResult
+from .judging import Judge, ProgramResult, Way, way_of
 from .limits import Limits
 from .probe import Finding, probe
 from .worker import WorkerLost
 
-__all__ = ["Finding", "Isolation", "IsolationError", "Judge", "Limits", "ProgramResult", "WorkerLost", "probe"]
+__all__ = [
+    "Finding", "Isolation", "IsolationError", "Judge", "Limits", "ProgramResult", "Way", "WorkerLost", "probe",
+    "way_of",
+]  # fmt: skip

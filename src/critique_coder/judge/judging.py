@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from types import TracebackType
 from typing import Self
@@ -35,6 +36,31 @@ from .shared_checks import missing_module, score_shared, shared_job
 from .worker import Job, Worker, WorkerLost
 
 _LOOK_AHEAD = 16
+
+
+class Way(StrEnum):
+    """How a test is run; the text of the test alone decides.
+
+    ``REWRITTEN``: a script as calls whose results are compared outside. ``SEPARATE``: the check in a process of its
+    own. ``SHARED``: solution and check in one process, the weaker way; its verdicts carry ``shared_process``.
+    """
+
+    PROGRAM = "stdio"
+    CALL = "call"
+    REWRITTEN = "script, rewritten"
+    SEPARATE = "check in its own process"
+    SHARED = "check in the solution's process"
+
+
+def way_of(problem: Problem, test: TestCase) -> Way:
+    """The way in which ``test`` is run."""
+    if test.kind is TestKind.STDIO:
+        return Way.PROGRAM
+    if test.kind is TestKind.CALL:
+        return Way.CALL
+    if _rewritten(problem, test) is not None:
+        return Way.REWRITTEN
+    return Way.SHARED if outside_names(test.code, problem.entry_point) is None else Way.SEPARATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +217,7 @@ class Judge:
             pass_rate=None if outcome is Outcome.UNSCORED else passed / total,
             tests=tuple(results),
             isolation=self._isolation.value,
-            shared_process=any(_shares_process(problem, test) for test in problem.tests),
+            shared_process=any(way_of(problem, test) is Way.SHARED for test in problem.tests),
         )
 
 
@@ -208,15 +234,6 @@ def _call_job(problem: Problem, code: str, test: TestCase) -> Job:
 
 def _rewritten(problem: Problem, test: TestCase) -> Script | None:
     return read_script(test.code, problem.entry_point) if test.kind is TestKind.SCRIPT else None
-
-
-def _shares_process(problem: Problem, test: TestCase) -> bool:
-    """Whether the test runs beside the solution in one process; its text alone decides."""
-    return (
-        test.kind in (TestKind.SCRIPT, TestKind.UNITTEST)
-        and _rewritten(problem, test) is None
-        and outside_names(test.code, problem.entry_point) is None
-    )
 
 
 def _sources(problem: Problem, code: str, test: TestCase) -> tuple[str, ...]:
