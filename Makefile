@@ -37,17 +37,21 @@ $(VENV)/ready: pyproject.toml requirements.lock
 	$(PIP) install --quiet --no-deps --editable .
 	touch $@
 
+# Its reward is tested against the judge's server; of all that verl needs, that part wants nothing.
+VERL := verl==0.9.1
+
 $(VENV)/ready-to-test: $(VENV)/ready requirements-dev.lock
 	$(PIP) install --quiet --requirement requirements-dev.lock
+	$(PIP) install --quiet --no-deps "$(VERL)"
 	touch $@
 
 # After a change of the dependencies in pyproject.toml: install it anew and write down what was chosen.
 lock:
 	rm -rf $(VENV) && $(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet "$(TORCH)" 2>/dev/null || $(PIP) install --quiet "$(TORCH)" --extra-index-url $(TORCH_INDEX)
-	$(PIP) install --quiet --editable ".[train]"
+	$(PIP) install --quiet --editable ".[train,serve]"
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" > requirements.lock
-	$(PIP) install --quiet --editable ".[train,dev]"
+	$(PIP) install --quiet --editable ".[train,serve,dev]"
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" | grep -vxFf requirements.lock > requirements-dev.lock
 
 # The picture of the report in the README, from a finished demo; needs Chromium.

@@ -24,7 +24,7 @@ from critique_coder.training.recipe import TrainRecipe
 from making import a_problem, kill_when
 from openai_server import completion, serve
 
-VERBS = ["demo", "build", "verify", "validate", "train", "evaluate", "critique", "report", "doctor"]
+VERBS = ["demo", "build", "verify", "validate", "serve", "train", "evaluate", "critique", "report", "doctor"]
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
 
 

@@ -21,6 +21,7 @@ _VERBS = {
     "build": "Make a data folder from a recipe.",
     "verify": "Run solutions against their problems' tests.",
     "validate": "Check that problems can be trusted.",
+    "serve": "Offer the judge over HTTP.",
     "train": "Train a model on a data folder.",
     "evaluate": "Measure a model on a data folder's held-out problems.",
     "critique": "Let a model judge one solution.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from types import TracebackType
@@ -65,13 +65,20 @@ def way_of(problem: Problem, test: TestCase) -> Way:
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """What a program did with an input. ``outcome`` is PASSED when it ended normally. ``time_s``: processor seconds."""
+    """What a program did with an input. ``outcome`` is PASSED when it ended normally.
+
+    ``time_s``: processor seconds; ``wall_s``: seconds on the clock; ``status``: exit code, or minus a signal;
+    ``files``: what it left under the names that were asked for, as base64.
+    """
 
     stdout: str
     stderr: str
     outcome: Outcome
     time_s: float
     message: str | None
+    wall_s: float = 0.0
+    status: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 class Judge:
@@ -160,13 +167,40 @@ class Judge:
         finally:  # also when the caller stops early: what runs then ends by its limits, or when the judge is closed
             threads.shutdown(wait=False, cancel_futures=True)
 
-    def run_program(self, code: str, stdin: str = "", limits: Limits | None = None) -> ProgramResult:
-        """Run a whole program on one input, for people to look at; raises WorkerLost when the machinery failed."""
+    def run_program(
+        self,
+        code: str,
+        stdin: str = "",
+        limits: Limits | None = None,
+        files: Mapping[str, str] | None = None,
+        fetch: Sequence[str] = (),
+    ) -> ProgramResult:
+        """Run a whole program on one input, to see what it does; raises WorkerLost when the machinery failed.
+
+        ``files`` (relative path, base64) lie beside it; those named in ``fetch`` are brought back at its end.
+        """
         limits = limits or self._limits
-        ending = self._pool.run(Job("program", (code,), stdin=stdin), limits)
+        job = Job("program", (code,), stdin=stdin, files=files or {}, fetch=tuple(fetch))
+        ending = self._pool.run(job, limits)
         outcome, message = broken(ending, limits) or (Outcome.PASSED, None)
         stdout, stderr = (raw.decode("utf-8", "replace") for raw in (ending.stdout, ending.stderr))
-        return ProgramResult(stdout, stderr, outcome, ending.cpu_s, message)
+        found = {
+            str(report[1]): str(report[2]) for report in ending.reports if report[0] == "file" and len(report) == 3
+        }
+        return ProgramResult(
+            stdout, stderr, outcome, ending.cpu_s, message, ending.wall_s, ending.status,
+            {name: body for name, body in found.items() if name in fetch},
+        )  # fmt: skip
+
+    @property
+    def workers(self) -> int:
+        """Programs run at a time."""
+        return self._workers
+
+    @property
+    def limits(self) -> Limits:
+        """The limits that hold where a problem or a caller sets none."""
+        return self._limits
 
     def _limits_of(self, problem: Problem) -> Limits:
         own = self._limits

@@ -13,9 +13,9 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ class Job:
 
     ``mode`` is ``program``, ``calls``, ``serve``, ``check``, ``script`` or ``unittest``; ``sources`` are tried in order
     until one compiles. ``serve`` holds a solution for a ``check`` in another process, which holds none; in the last two
-    both are in one. ``imports`` are statements whose names the solution gets where it has none of its own.
+    both are in one. ``imports`` are statements whose names the solution gets where it has none of its own. ``files``
+    (path below the scratch folder, base64) lie there when a ``program`` starts; ``fetch`` names those to bring back.
     """
 
     mode: str
@@ -49,6 +50,8 @@ class Job:
     calls: tuple[dict[str, Any], ...] = ()
     check: dict[str, Any] | None = None
     imports: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    fetch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,8 @@ class Worker:
             "calls": job.calls,
             "check": job.check,
             "imports": job.imports,
+            "files": dict(job.files),
+            "fetch": job.fetch,
         }
         contents = [json.dumps(body).encode(), job.stdin.encode("utf-8", "surrogateescape"), b"", b"", b""]
         files = [_memory_file(content, stack) for content in contents]

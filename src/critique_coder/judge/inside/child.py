@@ -4,10 +4,13 @@ Everything it needs after the solution's code has started is bound to locals bef
 builtins or modules changes its own answers at most.
 """
 
+# ruff: noqa: PTH103, PTH120 - raw paths are the matter here
+
 from __future__ import annotations
 
 import _sitebuiltins
 import atexit
+import base64
 import builtins
 import fcntl
 import json
@@ -120,7 +123,8 @@ def run_job(job: dict[str, Any], channel: Channel) -> None:
         return
     sys.argv[:] = [FILE_NAME]
     if job["mode"] == "program":
-        _run_program(code, module, channel)
+        _place_files(job["files"])
+        _run_program(code, module, channel, job["fetch"])
         return
     prepare(job["mode"] == "unittest")
     if _guarded(channel, "import", exec, code, module.__dict__)[0]:
@@ -153,9 +157,29 @@ def _compile(job: dict[str, Any], channel: Channel) -> types.CodeType | None:
     return None
 
 
-def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channel) -> None:
+def _place_files(files: dict[str, str]) -> None:
+    """What shall lie beside the program: relative path, base64. The jail says what can be written where."""
+    for name, body in files.items():
+        os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+        with open(name, "wb") as file:
+            file.write(base64.b64decode(body))
+
+
+def _fetch_files(names: list[str], channel: Channel) -> None:
+    for name in names:
+        try:
+            with open(name, "rb") as file:
+                body = base64.b64encode(file.read()).decode()
+        except OSError:
+            continue
+        if not channel.send("file", name, body):
+            channel.send("too long")
+            return
+
+
+def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channel, fetch: list[str]) -> None:
     """As ``python solution.py`` would: exit codes, uncaught exceptions, threads, atexit, flushing."""
-    leave = os._exit
+    leave, bring_back = os._exit, _fetch_files
     try:
         status = 0
         exec(code, module.__dict__)
@@ -175,6 +199,8 @@ def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channe
             stream.flush()
         except BaseException:
             status = 120
+    if fetch:
+        bring_back(fetch, channel)
     leave(status)
 
 
