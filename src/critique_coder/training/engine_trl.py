@@ -223,7 +223,7 @@ def config(settings: GrpoSettings, seed: int, folder: Path) -> GRPOConfig:
         beta=settings.kl,
         loss_type="dapo",
         scale_rewards="group" if settings.advantage_std else "none",
-        mask_truncated_completions=True,
+        mask_truncated_completions=settings.mask_truncated,
         temperature=settings.temperature,
         shuffle_dataset=False,
         seed=seed,

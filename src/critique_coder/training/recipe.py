@@ -61,7 +61,9 @@ class GrpoSettings(Settings):
     top_k: int = Field(0, ge=0)
     """Most likely tokens that rollouts draw from; 0 means all."""
     max_tokens: int = Field(128, ge=1)
-    """Longest rollout; a longer one is cut and left out of the loss."""
+    """Longest rollout; a longer one is cut."""
+    mask_truncated: bool = True
+    """Leave rollouts that were cut out of the loss, as the paper does; false lets them lose what they score."""
     keep_pass_rate: tuple[float, float] = (0.0, 1.0)
     """Use only solve rows whose measured mean pass rate lies in this band (offline difficulty filter)."""
     micro_batch_size: int = Field(4, ge=1)

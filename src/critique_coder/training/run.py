@@ -109,12 +109,20 @@ def training_rows(recipe: TrainRecipe, data: BuiltData) -> list[dict[str, Json]]
 
 
 def _shuffled(rows: Sequence[dict[str, Json]], seed: int, epoch: int) -> list[dict[str, Json]]:
-    """A random order in which the two kinds are spread evenly, so that each step sees the mix."""
+    """A random order in which solve rows, and critique rows of either label, are spread evenly.
+
+    So each step sees the mix, and no stretch of steps rewards one judgement alone, which a small model learns at once.
+    """
+    sides: dict[tuple[str, str], list[dict[str, Json]]] = {}
+    for row in rows:
+        sides.setdefault((str(row["kind"]), str(row["label"])), []).append(row)
     placed = []
-    for kind in RowKind:
-        own = sorted((r for r in rows if r["kind"] == kind), key=lambda r: hash_fraction(seed, epoch, r["id"]))
-        offset = hash_fraction(seed, epoch, kind)
-        placed += [((place + offset) / len(own), kind, row) for place, row in enumerate(own)]
+    for side, own in sides.items():
+        own.sort(key=lambda r: hash_fraction(seed, epoch, r["id"]))
+        offset = hash_fraction(seed, epoch, *side)
+        if side == (RowKind.CRITIQUE, "False"):  # half-way between two of the other label, where there are as many
+            offset = (hash_fraction(seed, epoch, RowKind.CRITIQUE, "True") + 0.5) % 1
+        placed += [((place + offset) / len(own), side, row) for place, row in enumerate(own)]
     return [row for _, _, row in sorted(placed, key=lambda entry: entry[:2])]
 
 
