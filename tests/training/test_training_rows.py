@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_the_mix_is_spread_evenly_over_the_steps(data: BuiltData) -> None:
         kinds = Counter(row["kind"] for row in found[20 * step : 20 * step + 20])
         assert 3 <= kinds["critique"] <= 5
     labels = [row["label"] for row in found if row["kind"] == "critique"]
-    assert all(first != second for first, second in zip(labels, labels[1:], strict=False)), labels
+    assert all(first != second for first, second in pairwise(labels)), labels
 
 
 def test_one_pass_uses_every_row_once_and_more_steps_begin_again_in_another_order(data: BuiltData) -> None:
