@@ -159,15 +159,46 @@ def test_mbpp_sanitized_is_read_too() -> None:
     assert len(corpus.problems) == 427
 
 
-def test_a_sample_of_benchmark_references_passes() -> None:
-    corpora = [
-        read_source("humaneval", corpus_file("humaneval", "HumanEval.jsonl.gz")),
-        read_source("mbpp", corpus_file("mbpp", "mbpp.jsonl")),
-    ]
-    problems = [problem for corpus in corpora for problem in corpus.problems[::100]]
-    with Judge(time_limit_s=5) as judge:
+BENCHMARKS = {
+    "humaneval": ("humaneval", "HumanEval.jsonl.gz"),
+    "mbpp": ("mbpp", "mbpp.jsonl"),
+    "humanevalplus": ("humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz"),
+    "mbppplus": ("mbppplus", "MbppPlus-OriginFmt.jsonl.gz"),
+}
+WRONG_DATA = {"humanevalplus/32": "its check calls _poly(*candidate(*inp), inp), and the candidate returns one number"}
+
+
+@pytest.mark.parametrize("source", BENCHMARKS)
+def test_every_benchmark_reference_passes(source: str) -> None:
+    problems = list(read_source(source, corpus_file(*BENCHMARKS[source])).problems)
+    with Judge() as judge:
         verdicts = list(judge.verify_many(zip(problems, audit_solutions(problems, []), strict=True)))
-    assert {v.problem_id: v.outcome for v in verdicts if v.outcome is not Outcome.PASSED} == {}
+    failed = {v.problem_id: (v.outcome, v.tests[0].message) for v in verdicts if v.outcome is not Outcome.PASSED}
+    assert failed.keys() == WRONG_DATA.keys() & {problem.id for problem in problems}, failed
+    assert sum(verdict.shared_process for verdict in verdicts) <= 9
+
+
+def test_evalplus_is_read_whole_and_needs_no_numpy() -> None:
+    humaneval = read_source("humanevalplus", corpus_file("humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz")).problems
+    mbpp = read_source("mbppplus", corpus_file("mbppplus", "MbppPlus-OriginFmt.jsonl.gz")).problems
+    assert (len(humaneval), len(mbpp)) == (164, 378)
+    for problem in (*humaneval, *mbpp):
+        (test,) = problem.tests
+        assert "numpy" not in test.code and "np." not in test.code and problem.entry_point in (problem.reference or "")
+
+
+def test_all_close_says_what_numpy_says() -> None:
+    import numpy as np
+
+    from critique_coder.data.sources.evalplus import _ALL_CLOSE
+
+    names: dict[str, Any] = {}
+    exec(_ALL_CLOSE, names)
+    for out, exp in [
+        (1.0, 1.0 + 1e-7), (1.0, 1.01), ([1.0, 2.0], [1.0, 2.0 + 1e-7]), ([1, 2], [1, 3]), ((1, 2), [1, 2]), (0, 1e-7),
+        ([[1.0], [2.0]], [[1.0], [2.1]]), (float("inf"), float("inf")), (float("inf"), 1.0), (5, [5, 5]), ([5, 6], 5),
+    ]:  # fmt: skip
+        assert names["_all_close"](out, exp, rtol=1e-07, atol=1e-06) == np.allclose(out, exp, rtol=1e-07, atol=1e-06)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +208,8 @@ def test_a_sample_of_benchmark_references_passes() -> None:
         ("humaneval", {"task_id": 3}),
         ("humaneval", ["x"]),
         ("mbpp", {"task_id": 1, "text": "x", "code": "y"}),
+        ("humanevalplus", {"task_id": "HumanEval/0", "test": "x = np.y; import numpy"}),
+        ("mbppplus", {"task_id": "2", "prompt": "x", "code": "y", "test_list": ["assert f()"], "test": "def f(:"}),
         ("mbpp", {"task_id": "one", "text": "x", "code": "y", "test_list": ["assert f()"]}),
     ],
 )

@@ -1,0 +1,145 @@
+"""HumanEval+ and MBPP+: HumanEval's and MBPP's problems with many more tests. Licence Apache-2.0.
+
+Found at ``path`` (``HumanEvalPlus-OriginFmt.jsonl.gz``, ``MbppPlus-OriginFmt.jsonl.gz``), in the folder that
+``CRITIQUE_CODER_DATA`` names, or on the hub. Their check programs need numpy for one comparison of numbers; it is put
+into plain Python here, so that they run where numpy is not.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+from pathlib import Path
+from typing import Any
+
+from critique_coder.data.sources.corpus import Corpus
+from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
+from critique_coder.storage import read_rows
+
+_ALL_CLOSE = """
+def _all_close(out, exp, rtol=1e-05, atol=1e-08):
+    if isinstance(out, (list, tuple)) or isinstance(exp, (list, tuple)):
+        outs = out if isinstance(out, (list, tuple)) else [out] * len(exp)
+        exps = exp if isinstance(exp, (list, tuple)) else [exp] * len(outs)
+        return len(outs) == len(exps) and all(_all_close(a, b, rtol, atol) for a, b in zip(outs, exps))
+    return out == exp or bool(abs(out - exp) <= atol + rtol * abs(exp))
+"""
+"""What ``numpy.allclose`` says of numbers and (nested) sequences of them."""
+
+
+_HEAVY: dict[str, dict[str, float]] = {"255": {"memory_limit_mb": 4096}, "599": {"time_limit_s": 60}}
+"""MBPP+ tasks whose inputs are so large that the reference itself goes over the usual limits."""
+
+
+def read_humanevalplus(path: str | None) -> Corpus:
+    """Read HumanEval+; raises BadInput when it is nowhere to be found or not in its published shape."""
+    place = _find(path, "humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz")
+    return Corpus(tuple(_humaneval(row, where) for where, row in read_rows(place)), (), (str(place),))
+
+
+def read_mbppplus(path: str | None) -> Corpus:
+    """Read MBPP+; raises BadInput when it is nowhere to be found or not in its published shape."""
+    place = _find(path, "mbppplus", "MbppPlus-OriginFmt.jsonl.gz")
+    return Corpus(tuple(_mbpp(row, where) for where, row in read_rows(place)), (), (str(place),))
+
+
+def _find(path: str | None, name: str, file: str) -> Path:
+    data = os.environ.get("CRITIQUE_CODER_DATA")
+    if path is not None:
+        return Path(path) / file if Path(path).is_dir() else Path(path)
+    if data and (Path(data) / name / file).exists():
+        return Path(data) / name / file
+    try:
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(f"evalplus/{name}", repo_type="dataset", allow_patterns=["*.parquet"]))
+        return next(folder.rglob("*.parquet"))
+    except Exception as error:  # the hub client raises many kinds; all mean the same to the user
+        raise BadInput(
+            f"{name} was not found: give {file} as path, or set CRITIQUE_CODER_DATA to a folder with {name}/ "
+            f"(the hub could not be asked: {type(error).__name__})"
+        ) from None
+
+
+def _humaneval(row: Json, where: str) -> Problem:
+    try:
+        number, check = row["task_id"].split("/")[1], without_numpy(row["test"])
+        return Problem(
+            id=f"humanevalplus/{number}",
+            statement="Complete this function.\n\n```python\n" + row["prompt"].strip("\n") + "\n```",
+            tests=(TestCase(TestKind.SCRIPT, code=f"{check}\ncheck({row['entry_point']})\n"),),
+            starter_code=row["prompt"],
+            entry_point=row["entry_point"],
+            reference=row["prompt"] + row["canonical_solution"],
+            source="humanevalplus",
+            licence="Apache-2.0",
+            released="2023-05-02",
+        )
+    except (KeyError, IndexError, TypeError, AttributeError, SyntaxError) as error:
+        raise BadInput(f"{where}: not a HumanEval+ record ({error})") from None
+
+
+def _mbpp(row: Json, where: str) -> Problem:
+    try:
+        check, first = without_numpy(row["test"]), _first_assert(row["test_list"])
+        return Problem(
+            id=f"mbppplus/{int(row['task_id'])}",
+            statement=f"{str(row['prompt']).strip()}\n\nThe function must pass this check: `{first}`",
+            tests=(TestCase(TestKind.SCRIPT, code=check),),
+            entry_point=_tested(check),
+            reference=str(row["code"]).replace("\r\n", "\n"),
+            source="mbppplus",
+            licence="Apache-2.0",
+            released="2023-05-02",
+            metadata={"split": "eval"},
+            **_HEAVY.get(str(row["task_id"]), {}),
+        )
+    except (KeyError, IndexError, TypeError, ValueError, SyntaxError) as error:
+        raise BadInput(f"{where}: not an MBPP+ record ({error})") from None
+
+
+def _first_assert(test_list: Json) -> str:
+    """The first assert of a list, which some copies hold as the text of a Python list."""
+    return str((ast.literal_eval(test_list) if isinstance(test_list, str) else test_list)[0])
+
+
+def _tested(check: str) -> str:
+    """The function that the check's last loop calls with its inputs; raises IndexError."""
+    names = [
+        node.func.id
+        for node in ast.walk(ast.parse(check).body[-1])
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and any(isinstance(a, ast.Starred) for a in node.args)
+    ]
+    return names[-1]
+
+
+def without_numpy(code: str) -> str:
+    """A check program of these benchmarks with numpy's part in plain Python; raises SyntaxError."""
+    if "numpy" not in code:
+        return code
+    tree = _WithoutNumpy().visit(ast.parse(code))
+    return _ALL_CLOSE + ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+class _WithoutNumpy(ast.NodeTransformer):
+    def visit_Import(self, node: ast.Import) -> Any:
+        """numpy is not imported."""
+        node.names = [alias for alias in node.names if alias.name != "numpy"]
+        return node if node.names else None
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """``np.allclose`` is ours; nothing is an array."""
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr="allclose")):
+                node.func = ast.Name("_all_close", ast.Load())
+            case ast.Call(func=ast.Name(id="isinstance"), args=[_, ast.Attribute(value=ast.Name(id="np"))]):
+                return ast.Constant(False)
+        return node
+
+    def visit_If(self, node: ast.If) -> Any:
+        """A branch for arrays is dropped whole: what it says of them needs numpy."""
+        self.generic_visit(node)
+        return None if isinstance(node.test, ast.Constant) and node.test.value is False else node
