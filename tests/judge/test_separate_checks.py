@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import time
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from critique_coder.judge import Judge
 from critique_coder.judge.inside import link, values
-from critique_coder.judge.separate_checks import outside_names
+from critique_coder.judge.separate_checks import separate_check
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 LOOP = "for x in (1, 3, 10):\n    assert f(x) == 3 * x + 1"
@@ -55,7 +57,8 @@ def outcome(judge: Judge, code: str, check: str = LOOP, kind: TestKind = TestKin
     ],
 )
 def test_texts_that_do_without_the_solution_beside_them(check: str, names: tuple[str, ...]) -> None:
-    assert outside_names(check, "f") == names
+    read = separate_check(check, "f")
+    assert read is not None and read.names == names
 
 
 @pytest.mark.parametrize(
@@ -83,7 +86,7 @@ def test_texts_that_do_without_the_solution_beside_them(check: str, names: tuple
     ],
 )
 def test_texts_that_need_the_solution_beside_them(check: str) -> None:
-    assert outside_names(check, "f") is None
+    assert separate_check(check, "f") is None
 
 
 @pytest.mark.parametrize(
@@ -176,10 +179,10 @@ def test_a_check_that_catches_everything_does_not_pass_a_dead_solution(judge: Ju
 def test_the_text_of_the_check_is_not_in_the_solutions_process(judge: Judge) -> None:
     check = "for x in (1, 2):\n    assert f(x) != 'token-0123'\n    assert f(x) is None"
     scan = (
-        "import re\ngoal = b'3210-nekot'\ndef f(x):\n    for line in open('/proc/self/maps'):\n"
+        "import re\ngoal = b'[t]oken-0123'\ndef f(x):\n    for line in open('/proc/self/maps'):\n"
         "        m = re.match('([0-9a-f]+)-([0-9a-f]+) r', line)\n        if not m: continue\n"
         "        a, b = (int(p, 16) for p in m.groups())\n        try:\n            with open('/proc/self/mem', 'rb', 0) as mem:\n"
-        "                mem.seek(a)\n                if goal in mem.read(b - a)[::-1]: return 1\n"
+        "                mem.seek(a)\n                if re.search(goal, mem.read(b - a)): return 1\n"
         "        except (OSError, ValueError, OverflowError): pass\n"
     )
     assert outcome(judge, scan, check) is Outcome.PASSED
@@ -211,3 +214,20 @@ def test_values_of_the_standard_library_cross_unchanged(value: object) -> None:
     tagged = values.encode(value, 0, link._pack_stdlib)
     back = values.decode(tagged, link._unpack_stdlib)
     assert back == value and type(back) is type(value)
+
+
+def test_a_solution_by_the_name_of_a_builtin(judge: Judge) -> None:
+    problem = Problem(
+        "p", "s", (TestCase(TestKind.SCRIPT, code="for x in (1, 2): assert sum(x, 1) == x + 1"),), entry_point="sum"
+    )
+    verdict = judge.verify(problem, Solution("s", "p", "def sum(a, b): return a + b"))
+    assert (verdict.outcome, verdict.shared_process) == (Outcome.PASSED, False), verdict.tests
+
+
+def test_a_long_literal_is_read_over_quickly() -> None:
+    check = f"rows = {[list(range(1000))] * 300}\nfor row in rows: assert f(row) == row"
+    started = time.process_time()
+    assert separate_check(check, "f") is not None
+    parsed = time.process_time()
+    ast.parse(check)
+    assert parsed - started < 4 * (time.process_time() - parsed)

@@ -31,7 +31,7 @@ from .probe import open_worker
 from .scoring import broken, check_value, score_call, score_program
 from .script_reading import Script, read_script
 from .script_scoring import score_script
-from .separate_checks import check_limits, outside_names, score_separate, separate_jobs
+from .separate_checks import check_limits, score_separate, separate_check, separate_jobs
 from .shared_checks import missing_module, score_shared, shared_job
 from .worker import Job, Worker, WorkerLost
 
@@ -60,7 +60,7 @@ def way_of(problem: Problem, test: TestCase) -> Way:
         return Way.CALL
     if _rewritten(problem, test) is not None:
         return Way.REWRITTEN
-    return Way.SHARED if outside_names(test.code, problem.entry_point) is None else Way.SEPARATE
+    return Way.SHARED if separate_check(test.code, problem.entry_point) is None else Way.SEPARATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +230,8 @@ class Judge:
             return TestResult(
                 Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have"
             )
-        if outside_names(test.code, problem.entry_point) is not None:
-            serving, checking, nonce = separate_jobs(problem, sources, test, limits.output_bytes)
+        if (check := separate_check(test.code, problem.entry_point)) is not None:
+            serving, checking, nonce = separate_jobs(check, sources, test, limits.output_bytes)
             endings = self._pool.run_linked((serving, checking), (limits, check_limits(limits)), confirm)
             return score_separate(nonce, *endings, limits)
         job, nonce = shared_job(problem, sources, test)

@@ -1,9 +1,9 @@
 """Checks in a process of their own, which reaches the solution's functions by name and gets plain data back.
 
-``outside_names`` decides by the check's text alone whether that is enough for it. It is not where the check changes its
-surroundings and expects the solution to notice (``mock``, ``random.seed``, files, captured output), or where it needs
-the solution's very classes and objects, or hands over functions of its own; such a check shares a process with the
-solution (``shared_checks``).
+``separate_check`` decides by the check's text alone whether that is enough for it. It is not where the check changes
+its surroundings and expects the solution to notice (``mock``, ``random.seed``, files, captured output), or where it
+needs the solution's very classes and objects, or hands over functions of its own; such a check shares a process with
+the solution (``shared_checks``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import ast
 import builtins
 import secrets
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
-from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestResult
+from critique_coder.records import Outcome, TestCase, TestKind, TestResult
 
 from .limits import Limits
 from .scoring import Found, broken, reported, text
@@ -45,31 +46,73 @@ class _Unfit(Exception):
     """The check needs the solution beside it."""
 
 
-@lru_cache(maxsize=4096)
-def outside_names(code: str, entry_point: str | None) -> tuple[str, ...] | None:
-    """The names that a check takes from the solution; None when it has to share the solution's process."""
+@dataclass(frozen=True, slots=True)
+class SeparateCheck:
+    """A check that does without the solution beside it.
+
+    ``names`` are what it takes from the solution; ``code`` is its text, with the call that a runner would make;
+    ``imports`` are statements whose names the solution may rely on too.
+    """
+
+    names: tuple[str, ...]
+    code: str
+    imports: str
+
+
+@lru_cache(maxsize=1024)
+def separate_check(code: str, entry_point: str | None) -> SeparateCheck | None:
+    """Read a check; None when it has to share the solution's process."""
     try:
         tree = ast.parse(code)
-        return _Reader(ast.Module(calls_of_check(tree, entry_point), []), entry_point).names()
+        statements = calls_of_check(tree, entry_point)
+        names = _Reader(ast.Module(statements, []), entry_point).names()
     except (_Unfit, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    if statements is not tree.body:
+        code = f"{code}\n{ast.unparse(statements[-1])}\n"
+    return SeparateCheck(names, code, imports_of(tree))
+
+
+def _telling_nodes(tree: ast.Module) -> list[ast.AST]:
+    """All nodes but those of literals, which may be long and say nothing."""
+    found: list[ast.AST] = []
+    rest: list[ast.AST] = [tree]
+    while rest:
+        node = rest.pop()
+        found.append(node)
+        rest += [child for child in ast.iter_child_nodes(node) if not _is_literal(child)]
+    return found
+
+
+def _is_literal(node: ast.AST) -> bool:
+    """Whether a node is made of constants alone."""
+    match node:
+        case ast.Constant():
+            return True
+        case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
+            return bool(items) and all(map(_is_literal, items))
+        case ast.Dict(keys=keys, values=values):
+            return all(key is not None and _is_literal(key) for key in keys) and all(map(_is_literal, values))
+        case ast.UnaryOp(operand=operand):
+            return isinstance(operand, ast.Constant)
+    return False
 
 
 class _Reader:
     def __init__(self, tree: ast.Module, entry_point: str | None) -> None:
-        self._tree = tree
-        self._parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+        self._nodes = _telling_nodes(tree)
+        self._parents = {child: node for node in self._nodes for child in ast.iter_child_nodes(node)}
         self._first = (entry_point or "").partition(".")[0]
-        self._own = set(_bound(tree))
-        self._functions = {node.name for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
-        self._imported = {name for node in ast.walk(tree) for name in _imports(node)}
+        self._own = {name for node in self._nodes for name in _bound(node)}
+        self._functions = {node.name for node in self._nodes if isinstance(node, (ast.FunctionDef, ast.ClassDef))}
+        self._imported = {name for node in self._nodes for name in _imports(node)}
 
     def names(self) -> tuple[str, ...]:
         """Every name that is neither the check's own nor a builtin; raises _Unfit."""
-        for node in ast.walk(self._tree):
+        for node in self._nodes:
             self._look_at(node)
-        found = {node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name) and self._is_outside(node)}
-        for node in ast.walk(self._tree):
+        found = {node.id for node in self._nodes if isinstance(node, ast.Name) and self._is_outside(node)}
+        for node in self._nodes:
             if isinstance(node, ast.Name) and node.id in found:
                 self._look_at_use(node)
         if not found or self._first in self._own:
@@ -155,13 +198,9 @@ class _Reader:
             case ast.Call(func=ast.Name(id=caller)) if caller in self._functions:
                 pass
             case ast.Assign(targets=[ast.Name(id=variable)]):
-                self._only_asked(
-                    node for node in ast.walk(self._tree) if isinstance(node, ast.Name) and node.id == variable
-                )
+                self._only_asked(node for node in self._nodes if isinstance(node, ast.Name) and node.id == variable)
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=field)]):
-                self._only_asked(
-                    node for node in ast.walk(self._tree) if isinstance(node, ast.Attribute) and node.attr == field
-                )
+                self._only_asked(node for node in self._nodes if isinstance(node, ast.Attribute) and node.attr == field)
             case ast.Assign(targets=[ast.Attribute()]):
                 pass
             case _:
@@ -184,17 +223,16 @@ def _like_a_class(name: str) -> bool:
     return name[:1].isupper() and not name.isupper()
 
 
-def _bound(tree: ast.AST) -> Iterator[str]:
-    """Every name that the check gives a meaning somewhere."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
-                yield name
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                yield name
-            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
-                yield name
-        yield from _imports(node)
+def _bound(node: ast.AST) -> Iterator[str]:
+    """The names that a node gives a meaning."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
+            yield name
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            yield name
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name
+    yield from _imports(node)
 
 
 def _imports(node: ast.AST) -> Iterator[str]:
@@ -212,20 +250,15 @@ def _modules(node: ast.Import | ast.ImportFrom) -> list[str]:
     return [alias.name for alias in node.names]
 
 
-def separate_jobs(problem: Problem, sources: tuple[str, ...], test: TestCase, most_bytes: int) -> tuple[Job, Job, str]:
+def separate_jobs(
+    check: SeparateCheck, sources: tuple[str, ...], test: TestCase, most_bytes: int
+) -> tuple[Job, Job, str]:
     """The solution's job, the check's, and the nonce that its report of success must carry."""
     nonce = secrets.token_hex(16)
-    names = outside_names(test.code, problem.entry_point)
-    if names is None:
-        raise ValueError("this check has to share the solution's process")
-    tree = ast.parse(test.code)
-    statements, code = calls_of_check(tree, problem.entry_point), test.code
-    if statements is not tree.body:
-        code = f"{code}\n{ast.unparse(statements[-1])}\n"
     as_unittest = test.kind is TestKind.UNITTEST
-    check = {"code": code, "nonce": nonce, "entry_point": problem.entry_point, "names": names,
-             "unittest": as_unittest, "most_bytes": most_bytes}  # fmt: skip
-    return Job("serve", sources, imports="" if as_unittest else imports_of(tree)), Job("check", (), check=check), nonce
+    body = {"code": check.code, "nonce": nonce, "names": check.names, "unittest": as_unittest, "most_bytes": most_bytes}
+    serving = Job("serve", sources, imports="" if as_unittest else check.imports)
+    return serving, Job("check", (), check=body), nonce
 
 
 def check_limits(limits: Limits) -> Limits:

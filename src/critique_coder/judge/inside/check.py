@@ -26,9 +26,9 @@ class CheckBroken(Exception):
         self.cause = cause
 
 
-def run_check(check: dict[str, Any], solution: dict[str, Any], as_unittest: bool) -> None:
-    """Run the check to its end; raises CheckFailed, or whatever came out of it. ``solution``: its names."""
-    namespace = _namespace(solution, check["entry_point"])
+def run_check(check: dict[str, Any], names: dict[str, Any], as_unittest: bool) -> None:
+    """Run the check, with these names of the solution, to its end; raises CheckFailed, or whatever came out of it."""
+    namespace = {**names, "__builtins__": builtins}
     source = check["code"]
     code = compile(source, CHECK_FILE, "exec", dont_inherit=True)
     linecache.cache[CHECK_FILE] = (len(source), None, source.splitlines(keepends=True), CHECK_FILE)
@@ -45,12 +45,10 @@ def run_check(check: dict[str, Any], solution: dict[str, Any], as_unittest: bool
         raise CheckFailed(f"line {line} of the check does not hold: {str(error)[:200]}") from None
 
 
-def _namespace(solution: dict[str, Any], entry_point: str | None) -> dict[str, Any]:
+def names_for_check(solution: dict[str, Any], entry_point: str | None) -> dict[str, Any]:
     """The solution's names, except those that would change what a builtin means to the check."""
     first = (entry_point or "").partition(".")[0]
-    names = {name: value for name, value in solution.items() if name == first or not hasattr(builtins, name)}
-    names["__builtins__"] = builtins
-    return names
+    return {name: value for name, value in solution.items() if name == first or not hasattr(builtins, name)}
 
 
 def _run_cases(own: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ import types
 from typing import Any, NoReturn
 
 from . import jail, landlock, link, seccomp, values
-from .check import CheckBroken, CheckFailed, check_of_remote, prepare, run_check
+from .check import CheckBroken, CheckFailed, check_of_remote, names_for_check, prepare, run_check
 from .report import Channel
 from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -265,7 +265,8 @@ def _run_check(job: dict[str, Any], module: types.ModuleType, channel: Channel) 
     """A check that shares this process; only its coming to an end is reported as a pass."""
     nonce, failed, broken = job["check"]["nonce"], CheckFailed, CheckBroken
     try:
-        run_check(job["check"], module.__dict__, job["mode"] == "unittest")
+        names = names_for_check(module.__dict__, job["check"]["entry_point"])
+        run_check(job["check"], names, job["mode"] == "unittest")
     except failed as error:
         channel.send("failed", str(error))
     except broken as error:
