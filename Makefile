@@ -51,7 +51,7 @@ lock:
 	$(PIP) install --quiet "$(TORCH)" 2>/dev/null || $(PIP) install --quiet "$(TORCH)" --extra-index-url $(TORCH_INDEX)
 	$(PIP) install --quiet --editable ".[train,serve]"
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" > requirements.lock
-	$(PIP) install --quiet --editable ".[train,serve,dev]"
+	$(PIP) install --quiet --editable ".[train,serve,ray,dev]"
 	$(PIP) freeze --exclude-editable | sed "s/+cpu//" | grep -vxFf requirements.lock > requirements-dev.lock
 
 # The picture of the report in the README, from a finished demo; needs Chromium.

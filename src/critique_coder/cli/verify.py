@@ -11,7 +11,10 @@ import click
 from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_option, judge_options, unsafe_option
 
 if TYPE_CHECKING:
+    from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.sources import Corpus
+    from critique_coder.data.verify import JudgeOptions
+    from critique_coder.judge.ray_judge import RayJudge
 
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
               help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where the problem says nothing.")  # fmt: skip
+@click.option("--ray", metavar="ADDRESS", help="Judge on the nodes of this Ray cluster; 'auto' for this machine's own.")
 @click.option("--attack", is_flag=True, help="Run the exploit suite against this machine's judge instead.")
 @unsafe_option
 @json_option
@@ -35,6 +39,7 @@ def command(
     first_failure: bool,
     time_limit: float,
     memory_limit: float,
+    ray: str | None,
     attack: bool,
     unsafe_no_isolation: bool,
     as_json: bool,
@@ -49,6 +54,8 @@ def command(
       critique-coder verify solutions.jsonl --problems problems.jsonl --output verdicts.jsonl
       critique-coder verify --attack
     """
+    if ray is not None and workers is not None:
+        raise click.UsageError("--workers is about this machine; with --ray every node uses all of its processors")
     if attack:
         if solutions or problems or output:
             raise click.UsageError("--attack brings its own programs; leave SOLUTIONS, --problems and --output out")
@@ -77,8 +84,9 @@ def command(
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
     claim_output(output, {**inputs, **limits})
     settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
+    options = judge_options(unsafe_no_isolation, first_failure)
     try:
-        with open_judge(settings, judge_options(unsafe_no_isolation, first_failure)) as judge:
+        with open_judge(settings, options) if ray is None else _cluster(ray, settings, options) as judge:
             verdicts = verify_solutions(judge, known, answers, output)
     except BadInput:
         _leave_nothing(output)
@@ -92,6 +100,21 @@ def command(
     finish(lines, summary, as_json)
     if outcomes[Outcome.UNSCORED]:
         raise click.exceptions.Exit(EXIT_UNSCORED)
+
+
+def _cluster(address: str, settings: JudgeSettings, options: JudgeOptions) -> RayJudge:
+    """Judges on a cluster's nodes with the settings that a judge here would have."""
+    from critique_coder.judge.ray_judge import RayJudge
+
+    return RayJudge(
+        address,
+        {
+            "time_limit_s": settings.time_limit_s,
+            "memory_limit_mb": settings.memory_limit_mb,
+            "first_failure": options.first_failure,
+            "allow_no_isolation": options.allow_no_isolation,
+        },
+    )
 
 
 def known_problems(problems: str) -> Corpus:

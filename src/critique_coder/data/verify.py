@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from critique_coder.data.recipe import JudgeSettings
 from critique_coder.judge import Judge
@@ -25,6 +26,13 @@ class JudgeOptions:
     allow_no_isolation: bool = False
 
 
+class Verifier(Protocol):
+    """A judge, or many of them."""
+
+    def verify_many(self, pairs: Iterable[tuple[Problem, Solution]]) -> Iterator[Verdict]:
+        """Verdicts in the order of ``pairs``."""
+
+
 def open_judge(settings: JudgeSettings, options: JudgeOptions = JudgeOptions()) -> Judge:
     """A judge with a recipe's limits; raises ``IsolationError`` where this machine cannot isolate."""
     return Judge(
@@ -37,7 +45,7 @@ def open_judge(settings: JudgeSettings, options: JudgeOptions = JudgeOptions()) 
 
 
 def verify_solutions(
-    judge: Judge,
+    judge: Verifier,
     problems: Mapping[str, Problem],
     solutions: Sequence[Solution],
     output: Path,

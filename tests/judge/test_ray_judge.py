@@ -1,0 +1,60 @@
+"""Verdicts on a real Ray cluster of two nodes, one of which is killed in the middle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from critique_coder.judge import Judge
+from critique_coder.judge.ray_judge import RayJudge
+from critique_coder.records import BadInput, Outcome, Problem, Solution, TestCase, TestKind
+
+PROBLEM = Problem("p", "s", tuple(TestCase(TestKind.CALL, args=(x,), expected=2 * x) for x in (1, 2)), entry_point="f")
+CODES = ("def f(x): return 2 * x", "def f(x): return 2", "def f(:", "1 / 0")
+SETTINGS = {"time_limit_s": 2, "memory_limit_mb": 128}
+
+
+def pairs(count: int, sleep: float = 0) -> list[tuple[Problem, Solution]]:
+    wait = f"import time\ntime.sleep({sleep})\n" if sleep else ""
+    return [(PROBLEM, Solution(f"s{n}", "p", wait + CODES[n % len(CODES)])) for n in range(count)]
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    source = str(Path(__file__).parents[2] / "src")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    memory: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
+    one = Cluster(initialize_head=True, head_node_args=memory)
+    one.add_node(num_cpus=1, object_store_memory=80 << 20)
+    one.wait_for_nodes()
+    yield one
+    one.shutdown()
+
+
+def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(cluster: Cluster) -> None:
+    with Judge(workers=2, time_limit_s=2, memory_limit_mb=128) as judge:
+        expected = [(v.solution_id, v.outcome) for v in judge.verify_many(pairs(60))]
+    with RayJudge(cluster.address, SETTINGS) as judges:
+        assert judges.nodes == 2 and judges.isolation.value in ("full", "light")
+        assert [(v.solution_id, v.outcome) for v in judges.verify_many(pairs(60))] == expected
+        assert list(judges.verify_many([])) == []
+        got = []
+        for verdict in judges.verify_many(pairs(200, sleep=0.01)):
+            got.append(verdict)
+            if len(got) == 20:
+                cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+        assert judges.nodes == 1
+    assert [v.solution_id for v in got] == [f"s{n}" for n in range(200)]
+    assert Outcome.UNSCORED not in {v.outcome for v in got}
+
+
+def test_no_cluster_is_told_in_one_line() -> None:
+    with pytest.raises(BadInput, match="no cluster answers there") as caught:
+        RayJudge("127.0.0.1:1", SETTINGS)
+    assert "\n" not in str(caught.value)
