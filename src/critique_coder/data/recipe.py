@@ -13,7 +13,7 @@ from critique_coder.settings import Settings
 class SourceSettings(Settings):
     """One source of problems."""
 
-    name: Literal["starter", "problems", "humaneval", "mbpp"]
+    name: Literal["starter", "problems", "humaneval", "mbpp", "humanevalplus", "mbppplus"]
     """Which reader."""
     path: str | None = None
     """A file, a folder, or nothing for the source's own place."""

@@ -29,16 +29,24 @@ _HARMLESS_MODULES = frozenset({
 """Modules whose use in a check the solution cannot notice; ``random`` as long as its state is not set."""
 
 _TELLING_NAMES = frozenset({
-    "Generator", "Iterator", "Iterable", "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec",
-    "globals", "id", "input", "locals", "mock", "open", "patch", "seed", "setstate", "setattr", "vars",
-    "assertIs", "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex",
+    "ChainMap", "Counter", "Enum", "Generator", "Iterable", "Iterator", "OrderedDict", "__import__", "assertIs",
+    "assertIsNot", "assertLogs", "assertNoLogs", "assertWarns", "assertWarnsRegex", "breakpoint", "compile",
+    "dataclass", "defaultdict", "delattr", "dir", "eval", "exec", "getcontext", "globals", "id", "input",
+    "localcontext", "locals", "mock", "namedtuple", "open", "partial", "patch", "seed", "setattr", "setcontext",
+    "setstate", "vars",
 })  # fmt: skip
 """Names that say that a check looks at what does not cross from one process to the other, or at its surroundings."""
 
 _CALLERS = frozenset({"map", "filter", "sorted", "min", "max", "callable", "list", "assertRaises", "assertRaisesRegex"})
 """What a function of the solution may be handed to."""
 
-_LAZY = frozenset({"iter", "map", "filter", "zip", "enumerate", "reversed", "object"})
+_NO_DATA = frozenset({
+    "enumerate", "filter", "iter", "map", "memoryview", "object", "reversed", "slice", "type", "zip",
+})  # fmt: skip
+"""Builtins whose results are no data."""
+
+_WITH_CONSTANTS = frozenset({"math", "cmath", "string"})
+_TAKE_LAMBDAS = frozenset({"sorted", "map", "filter", "min", "max", "sort"})
 _CHECK_EXTRA_S, _CHECK_EXTRA_MB = 5.0, 512.0
 
 
@@ -144,8 +152,27 @@ class _Reader:
                 for operator, other in zip(operators, others, strict=True)
             ):
                 raise _Unfit
+            case ast.Lambda() if not self._is_used_here(node):
+                raise _Unfit
+            case ast.Assign(value=ast.GeneratorExp()):
+                raise _Unfit
+            case ast.Assign(value=ast.Call(func=ast.Name(id=name))) if name in _NO_DATA and name not in self._own:
+                raise _Unfit
             case ast.Call():
                 self._look_at_call(node)
+
+    def _is_used_here(self, function: ast.Lambda) -> bool:
+        """Whether a lambda is the key of a sort, or what an assertion shall call: then it stays where it is."""
+        parent = self._parents[function]
+        call = self._parents[parent] if isinstance(parent, ast.keyword) else parent
+        match call:
+            case ast.Call(func=ast.Name(id=name)):
+                return name in _TAKE_LAMBDAS and name not in self._own and name != self._first
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self"))):
+                return True
+            case ast.Call(func=ast.Attribute(attr=name)):
+                return name in _TAKE_LAMBDAS
+        return False
 
     def _look_at_call(self, call: ast.Call) -> None:
         """What may go to the solution must be data."""
@@ -161,13 +188,15 @@ class _Reader:
                 return
         for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
             match argument:
-                case ast.Lambda() | ast.GeneratorExp():
+                case ast.GeneratorExp():
+                    raise _Unfit
+                case ast.Attribute(value=ast.Name(id=name)) if name in self._imported - _WITH_CONSTANTS:
                     raise _Unfit
                 case ast.Name(id=name) if name in self._functions or name in self._imported:
                     raise _Unfit
                 case ast.Name(id=name) if name not in self._own and hasattr(builtins, name) and name != self._first:
                     raise _Unfit
-                case ast.Call(func=ast.Name(id=name)) if name in _LAZY and name not in self._own:
+                case ast.Call(func=ast.Name(id=name)) if name in _NO_DATA and name not in self._own:
                     raise _Unfit
 
     def _look_at_use(self, name: ast.Name) -> None:
