@@ -216,6 +216,16 @@ def test_a_log_goes_on_where_it_was(tmp_path: Path) -> None:
     assert [row["n"] for row in read(path)] == [1, 2]
 
 
+def test_a_log_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with AppendLog(path) as log:
+        log.append({"n": 1})
+        assert "another process is writing to it" in complaint(AppendLog, path)
+        log.append({"n": 2})
+    with AppendLog(path) as log:
+        assert log.done == [{"n": 1}, {"n": 2}]
+
+
 def test_what_a_log_was_given_is_in_the_file_before_it_is_closed(tmp_path: Path) -> None:
     with AppendLog(tmp_path / "log.jsonl") as log:
         log.append({"n": 1})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -188,18 +189,32 @@ def write_parquet(path: str | Path, rows: list[dict[str, Json]], schema: Any) ->
 class AppendLog:
     """A JSON Lines file that grows one object at a time and can be taken up again after a kill.
 
-    On opening, a last line that a kill cut short is dropped. ``done`` holds what was already there.
+    On opening, a last line that a kill cut short is dropped. ``done`` holds what was already there. Raises BadInput
+    while another process has the file open for the same purpose.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.done: list[Json] = self._recover()
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+        try:
+            self._lock()
+            self.done: list[Json] = self._recover()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                f"{self.path}: another process is writing to it; wait for that one, or choose another output"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
 
     def _recover(self) -> list[Json]:
-        if not self.path.exists():
-            return []
         data = self.path.read_bytes()
         whole = data.rfind(b"\n") + 1
         if whole != len(data):
