@@ -227,14 +227,27 @@ class AppendLog:
 
     def append(self, row: Json) -> None:
         """Add one object; it is on its way to the disk when this returns."""
-        self._file.write(dumps(row) + "\n")
-        self._file.flush()
+        with self._named():
+            self._file.write(dumps(row) + "\n")
+            self._file.flush()
 
     def close(self) -> None:
         """Flush to the disk and close."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._named():
+            try:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+            finally:
+                self._file.close()
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """An error of the file system says which file it is about."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or str(self.path)
+            raise
 
     def __enter__(self) -> AppendLog:
         return self
