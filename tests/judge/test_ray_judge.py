@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from ray.cluster_utils import Cluster
 from critique_coder.judge import Judge
 from critique_coder.judge.ray_judge import RayJudge
 from critique_coder.records import BadInput, Outcome, Problem, Solution, TestCase, TestKind
+from critique_coder.storage import write_jsonl
 
 PROBLEM = Problem("p", "s", tuple(TestCase(TestKind.CALL, args=(x,), expected=2 * x) for x in (1, 2)), entry_point="f")
 CODES = ("def f(x): return 2 * x", "def f(x): return 2", "def f(:", "1 / 0")
@@ -52,6 +56,28 @@ def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(clus
         assert judges.nodes == 1
     assert [v.solution_id for v in got] == [f"s{n}" for n in range(200)]
     assert Outcome.UNSCORED not in {v.outcome for v in got}
+
+
+def test_the_command_judges_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "problems.jsonl", [PROBLEM.to_json()])
+    write_jsonl(tmp_path / "solutions.jsonl", [solution.to_json() for _, solution in pairs(20)])
+    command = [
+        "verify",
+        "solutions.jsonl",
+        "--problems",
+        "problems.jsonl",
+        "--output",
+        "v.jsonl",
+        "--ray",
+        cluster.address,
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "from critique_coder.cli import main; main()", *command, "--json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["outcomes"]["passed"] == 5
+    assert len((tmp_path / "v.jsonl").read_text().splitlines()) == 20
 
 
 def test_no_cluster_is_told_in_one_line() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import time
 
@@ -243,3 +244,34 @@ def test_a_long_literal_is_read_over_quickly() -> None:
     parsed = time.process_time()
     ast.parse(check)
     assert parsed - started < 4 * (time.process_time() - parsed)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["$kept", "$tuple", "$set", "$dict", "$range", "$collections.deque", "$x", "a"]), inner, max_size=2),
+    max_leaves=8,
+)  # fmt: skip
+ANSWERS = st.binary(max_size=60) | st.tuples(st.sampled_from(["value", "end", "raised", "x"]), JSON, JSON).map(
+    lambda answer: json.dumps(answer).encode()
+)
+
+
+@given(ANSWERS)
+def test_whatever_the_solutions_process_sends_is_a_value_an_error_or_the_end(answer: bytes) -> None:
+    (_, asked), (answers, told) = requests, replies = os.pipe(), os.pipe()
+    os.write(told, answer + b"\n")
+    os.close(told)
+    old = link.REQUESTS, link.ANSWERS
+    link.REQUESTS, link.ANSWERS = asked, answers
+    client = link.Client(1 << 16)
+    try:
+        client.ask("len", [])
+    except link.Gone as gone:
+        assert str(gone) == client.broken
+    except BaseException as error:  # one that the answer asked for, with what it said of it
+        assert b"raised" in answer and hasattr(error, "told_by_the_solutions_process")
+    finally:
+        link.REQUESTS, link.ANSWERS = old
+        for end in (*requests, replies[0]):
+            os.close(end)

@@ -188,6 +188,8 @@ class Client:
             return None, self._unpacked(result)
         if kind == "end":
             return None, END
+        if kind != "raised":
+            raise ValueError(kind)
         names, text, *anatomy = rest
         raised = _rebuilt(names, str(text))
         setattr(raised, _ANATOMY, tuple(anatomy))
