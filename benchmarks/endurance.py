@@ -107,7 +107,8 @@ def main() -> None:
                 print("".join(f"{value:>13.6g}" for value in (number, rate, *astuple(states[-1]))), flush=True)
     left = _descendants(os.getpid())
     flat = states[-1].as_before(states[0])
-    print(f"as it was at the beginning: {flat}; processes left: {len(left)}; wrongly judged: {dict(wrong) or 'none'}")
+    print(f"as it was at the beginning: {flat}; processes left: {len(left)}")
+    print(f"wrongly judged: {dict(wrong) or 'none'}")
     sys.exit(0 if flat and not left and not wrong else 1)
 
 
