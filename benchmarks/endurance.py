@@ -93,9 +93,8 @@ def main() -> None:
     wrong: Counter[str] = Counter()
     states: list[State] = []
     begun = time.monotonic()
-    print(
-        f"{'verdicts':>9}{'a second':>10}{'caller MiB':>12}{'workers MiB':>13}{'descriptors':>13}{'processes':>11}{'files':>7}"
-    )
+    heads = ("verdicts", "a second", "caller MiB", "workers MiB", "descriptors", "processes", "files")
+    print("".join(f"{head:>13}" for head in heads))
     with Judge(options.workers, output_limit_mb=2) as judge:
         for number, verdict in enumerate(judge.verify_many(work(options.verdicts)), 1):
             right = verdict.solution_id.startswith("right#")
