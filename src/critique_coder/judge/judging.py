@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +28,7 @@ from .limits import Limits
 from .pool import Pool
 from .probe import open_worker
 from .scoring import broken, check_value, score_call, score_program
+from .script_literals import parse
 from .script_reading import Script, read_script
 from .script_scoring import score_script
 from .separate_checks import check_limits, score_separate, separate_check, separate_jobs
@@ -286,7 +286,7 @@ def _sources(problem: Problem, code: str, test: TestCase) -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _is_program(code: str) -> bool:
     try:
-        ast.parse(code)
+        parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True

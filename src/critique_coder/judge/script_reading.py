@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from .inside.values import NotAValue, encode
-from .script_literals import NotUnderstood, evaluate_literal, is_mutable
+from .script_literals import NotUnderstood, evaluate_literal, is_mutable, parse
 
 _ITERATING = ("set", "frozenset", "sorted", "list", "tuple", "sum", "min", "max")
 TRUSTED_FUNCTIONS = (*_ITERATING, "len", "abs", "round", "bool")
@@ -69,7 +69,7 @@ class Script:
 def read_script(code: str, entry_point: str | None) -> Script | None:
     """The script as calls and conditions; None when some statement is not of a known form."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
         reader = _Reader(entry_point)
         reader.read_block(calls_of_check(tree, entry_point))
         reader.script.imports = imports_of(tree)
@@ -88,16 +88,16 @@ def calls_of_check(tree: ast.Module, entry_point: str | None) -> list[ast.stmt]:
     defines = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tree.body)
     called = any(isinstance(node, ast.Name) and node.id == "check" for node in ast.walk(tree))
     if defines and not called and entry_point:
-        call = ast.Expr(
-            ast.Call(ast.Name("check", ast.Load()), [ast.parse(_reference(entry_point), mode="eval").body], [])
-        )
+        call = ast.Expr(ast.Call(ast.Name("check", ast.Load()), [_reference(entry_point)], []))
         return [*tree.body, ast.fix_missing_locations(call)]
     return tree.body
 
 
-def _reference(entry_point: str) -> str:
+def _reference(entry_point: str) -> ast.expr:
     """How a script names the entry point: ``f``, or ``Class().method``."""
-    return entry_point.replace(".", "().", 1)
+    first, _, method = entry_point.partition(".")
+    found: ast.expr = ast.Name(first, ast.Load())
+    return ast.Attribute(ast.Call(found, [], []), method, ast.Load()) if method else found
 
 
 class _Reader:

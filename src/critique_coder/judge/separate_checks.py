@@ -19,6 +19,7 @@ from critique_coder.records import Outcome, TestCase, TestKind, TestResult
 
 from .limits import Limits
 from .scoring import Found, broken, reported, text
+from .script_literals import parse
 from .script_reading import calls_of_check, imports_of
 from .worker import Ending, Job
 
@@ -71,7 +72,7 @@ class SeparateCheck:
 def separate_check(code: str, entry_point: str | None) -> SeparateCheck | None:
     """Read a check; None when it has to share the solution's process."""
     try:
-        tree = ast.parse(code)
+        tree = parse(code)
         statements = calls_of_check(tree, entry_point)
         names = _Reader(ast.Module(statements, []), entry_point).names()
     except (_Unfit, SyntaxError, ValueError, RecursionError, MemoryError):

@@ -14,6 +14,7 @@ from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestRes
 
 from .limits import Limits
 from .scoring import broken, text
+from .script_literals import parse
 from .script_reading import calls_of_check, imports_of
 from .worker import Ending, Job
 
@@ -38,7 +39,7 @@ def shared_job(problem: Problem, sources: tuple[str, ...], test: TestCase) -> tu
 def _parsed(code: str) -> ast.Module:
     """The check's tree; an empty one when it is no program, which running it will tell."""
     try:
-        return ast.parse(code)
+        return parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return ast.Module([], [])
 

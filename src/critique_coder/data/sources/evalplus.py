@@ -106,15 +106,16 @@ def _first_assert(test_list: Json) -> str:
 
 
 def _tested(check: str) -> str:
-    """The function that the check's last loop calls with its inputs; raises IndexError."""
-    names = [
-        node.func.id
-        for node in ast.walk(ast.parse(check).body[-1])
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and any(isinstance(a, ast.Starred) for a in node.args)
-    ]
-    return names[-1]
+    """The function that the check's last loop calls with its inputs, and does not define itself; raises IndexError."""
+    body = ast.parse(check).body
+    own = {statement.name for statement in body if isinstance(statement, ast.FunctionDef)}
+    called = [node.func for node in ast.walk(body[-1]) if isinstance(node, ast.Call) and _takes_inputs(node)]
+    names = [function.id for function in called if isinstance(function, ast.Name) and function.id not in own]
+    return names[0]
+
+
+def _takes_inputs(call: ast.Call) -> bool:
+    return any(isinstance(argument, ast.Starred) for argument in call.args)
 
 
 def without_numpy(code: str) -> str:
