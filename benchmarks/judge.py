@@ -63,6 +63,22 @@ def work(count: int) -> list[Item]:
     return items
 
 
+def that_end(items: Sequence[Item]) -> list[Item]:
+    """Without the mutants that run for ever: what is measured is the price of a verdict, not of waiting."""
+    from critique_coder.judge import Judge
+    from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind
+
+    pairs = [
+        (Problem(f"p{n}", "s", tuple(TestCase(TestKind.SCRIPT, code=line) for line in item.asserts())), item)
+        for n, item in enumerate(items)
+    ]
+    with Judge(WORKERS, time_limit_s=TIME_LIMIT_S / 2, first_failure=True) as judge:
+        asked = [(problem, Solution(f"{problem.id}/s", problem.id, code=item.code)) for problem, item in pairs]
+        verdicts = list(judge.verify_many(asked))
+    ends = (Outcome.PASSED, Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR)
+    return [item for item, verdict in zip(items, verdicts, strict=True) if verdict.outcome in ends]
+
+
 def _call(code: str) -> tuple[str, list[Any], Any] | None:
     match ast.parse(code).body:
         case [ast.Assert(test=ast.Compare(left=ast.Call(func=ast.Name(id=name), args=args, keywords=[]), ops=[ast.Eq()],
@@ -143,15 +159,17 @@ def interpreter(items: Sequence[Item], before: Sequence[str] = ()) -> list[bool]
 
     def one(item: Item) -> bool:
         command = [*before, str(Path(sys.executable).resolve()), "-I", "-S", "-"]
-        done = [
-            subprocess.run(
-                command, input=f"{item.code}\n{line}\n".encode(), capture_output=True, timeout=30, check=False
-            )
-            for line in item.asserts()
-        ]
-        return all(run.returncode == 0 for run in done)
+        return all(_ends_well(command, f"{item.code}\n{line}\n".encode()) for line in item.asserts())
 
     return _threads(one, items)
+
+
+def _ends_well(command: Sequence[str], source: bytes) -> bool:
+    try:
+        done = subprocess.run(command, input=source, capture_output=True, timeout=5 * TIME_LIMIT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
 
 
 def bubblewrap(items: Sequence[Item]) -> list[bool]:
@@ -281,7 +299,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "work.json"
-        items = work(options.solutions)
+        items = that_end(work(options.solutions))
         rows = [{"code": item.code, "entry": item.entry, "tests": repr(item.tests)} for item in items]
         file.write_text(json.dumps(rows))
         print(f"{len(items)} solutions, {TESTS} tests each, {WORKERS} at a time")
