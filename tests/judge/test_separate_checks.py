@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import time
 
 import pytest
 from hypothesis import given
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 
 from critique_coder.judge import Judge
 from critique_coder.judge.inside import link, values
-from critique_coder.judge.separate_checks import separate_check
+from critique_coder.judge.separate_checks import _telling_nodes, separate_check
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 LOOP = "for x in (1, 3, 10):\n    assert f(x) == 3 * x + 1"
@@ -237,13 +236,10 @@ def test_a_solution_by_the_name_of_a_builtin(judge: Judge) -> None:
     assert (verdict.outcome, verdict.shared_process) == (Outcome.PASSED, False), verdict.tests
 
 
-def test_a_long_literal_is_read_over_quickly() -> None:
+def test_a_long_literal_is_passed_over() -> None:
     check = f"rows = {[list(range(1000))] * 300}\nfor row in rows: assert f(row) == row"
-    started = time.process_time()
     assert separate_check(check, "f") is not None
-    parsed = time.process_time()
-    ast.parse(check)
-    assert parsed - started < 4 * (time.process_time() - parsed)
+    assert len(_telling_nodes(ast.parse(check))) < 30
 
 
 JSON = st.recursive(

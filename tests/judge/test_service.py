@@ -165,9 +165,9 @@ def test_files_go_in_and_come_out(address: str) -> None:
     answer = fusion(address, code=code, files=files, fetch_files=["b.txt", "none.txt"])
     assert answer["status"] == "Success" and base64.b64decode(answer["files"]["b.txt"]) == b"ABC"
     assert set(answer["files"]) == {"b.txt"}
-    for bad in ({"/etc/a": ""}, {"../a": "YQ=="}, {"a": "%"}):
+    for bad in ({"/etc/a": "YQ=="}, {"../a": "YQ=="}, {"a": "%"}):
         refused = ask(address, {"language": "python", "code": "", "files": {**bad, "b": "YQ=="}}, "/run_code")
-        assert refused.status_code in (200, 422) and (refused.status_code == 422 or "" in bad.values())
+        assert refused.status_code == 422
 
 
 def test_unknown_languages_and_senseless_limits_are_refused(address: str) -> None:

@@ -122,8 +122,6 @@ class RayJudge:
             while due in done:
                 yield from done.pop(due)
                 due += 1
-        for number in sorted(done):
-            yield from done[number]
 
     def _hand_out(
         self, batches: Iterator[_Batch], again: deque[_Batch], running: dict[Any, tuple[str, _Batch]], room: int

