@@ -12,6 +12,7 @@ from critique_coder.models import Sampling
 from critique_coder.models.cache import InPlaceLayer
 from critique_coder.models.local import LocalModel
 from critique_coder.models.sampling import Generated, draw, generate
+from critique_coder.prompts import extract_code
 from tiny_model import END, PAD, tiny_model, tiny_tokenizer
 
 GREEDY = Sampling(temperature=0, top_p=1, top_k=0, max_tokens=12)
@@ -158,6 +159,23 @@ def test_a_local_model_answers_chats_in_order(model: Any) -> None:
         (alone,) = generate(model, [ids], Sampling(temperature=0, max_tokens=6), end_ids=local.end_ids)
         assert {answer.text for answer in group} == {local.tokenizer.decode(alone.tokens, skip_special_tokens=True)}
         assert {(answer.tokens, answer.finished) for answer in group} == {(len(alone.tokens), alone.finished)}
+
+
+def test_an_answer_tells_of_the_thinking_that_the_chat_template_began(model: Any) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = tokenizer.chat_template.replace("w2{% endif %}", "w2 <think>{% endif %}")
+    local = LocalModel(model, tokenizer, "tiny")
+    ((answer,),) = local.sample([[{"role": "user", "content": "w5"}]], 1, Sampling(temperature=0, max_tokens=6))
+    assert answer.text.startswith("<think>\n")
+    assert extract_code(answer.text + "```\nx\n```") is None
+
+
+def test_a_model_may_have_several_end_tokens(model: Any) -> None:
+    tokenizer = tiny_tokenizer()
+    several = tiny_model()
+    several.generation_config.eos_token_id = [END, 7]
+    assert LocalModel(several, tokenizer, "tiny").end_ids == {END, 7}
+    assert LocalModel(model, tokenizer, "tiny").end_ids == {END}
 
 
 def test_a_cache_that_is_full_grows_and_keeps_what_it_holds() -> None:

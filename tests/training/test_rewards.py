@@ -102,6 +102,15 @@ def test_the_critique_weight_scales_the_critique_reward_alone(judge: Judge) -> N
     assert rewards.critique(texts, **given) == [None, 0.8, 0.0]
 
 
+def test_an_answer_cut_while_thinking_earns_nothing_where_the_chat_template_began_the_thought(judge: Judge) -> None:
+    rewards = Rewards({"p": PROBLEM}, judge, opening="<think>\n")
+    right = code("def double(n):\n    return 2 * n")
+    texts = said(right, f"hm</think>{right}", r"so \conclusion{T}", r"hm</think>\conclusion{T}")
+    given = columns([SOLVE, SOLVE, CRITIQUE, CRITIQUE], [None, None, True, True])
+    assert rewards.solve(texts, **given) == [0.0, 1.0, None, None]
+    assert rewards.critique(texts, **given) == [None, None, 0.0, 1.0]
+
+
 def test_a_failure_of_the_machinery_is_no_reward_and_not_zero() -> None:
     rewards = Rewards({"p": PROBLEM}, BrokenJudge())
     logged: dict[str, float] = {}

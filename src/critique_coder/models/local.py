@@ -13,6 +13,7 @@ from critique_coder.models.base import Completion, Messages, ModelError, Progres
 from critique_coder.models.embedded import name_of
 from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Generated, Tokens, generate
+from critique_coder.prompts import THINK_START
 
 
 class LocalModel:
@@ -20,8 +21,8 @@ class LocalModel:
 
     def __init__(self, model: Any, tokenizer: Any, name: str, batch_size: int = 64) -> None:
         self.model, self.tokenizer, self._name, self._batch_size = model, tokenizer, name, batch_size
-        ends = {tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None)}
-        self.end_ids = frozenset(end for end in ends if isinstance(end, int))
+        self.end_ids = end_tokens(model, tokenizer)
+        self._opening = opening_of(tokenizer)
 
     @classmethod
     def load(cls, source: str | Path, dtype: torch.dtype | None = None, batch_size: int = 64) -> LocalModel:
@@ -55,7 +56,26 @@ class LocalModel:
         return [answers[start : start + n] for start in range(0, len(answers), n)]
 
     def _completion(self, row: Generated) -> Completion:
-        return Completion(self.tokenizer.decode(row.tokens, skip_special_tokens=True), len(row.tokens), row.finished)
+        text = self.tokenizer.decode(row.tokens, skip_special_tokens=True)
+        return Completion(self._opening + text, len(row.tokens), row.finished)
+
+
+def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer; a model may know several (Qwen and Llama do)."""
+    known = getattr(model.generation_config, "eos_token_id", None)
+    ends = {tokenizer.eos_token_id, *(known if isinstance(known, list | tuple) else (known,))}
+    return frozenset(end for end in ends if isinstance(end, int))
+
+
+def opening_of(tokenizer: Any) -> str:
+    """What of an answer the chat template has already written: the mark that begins thinking, or nothing.
+
+    The parsers must see it: without it, an answer that was cut while thinking looks like one that did not think.
+    """
+    text = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "?"}], tokenize=False, add_generation_prompt=True
+    ).rstrip()
+    return f"{THINK_START}\n" if text.endswith(THINK_START) else ""
 
 
 def encode_chat(tokenizer: Any, messages: Messages) -> Tokens:

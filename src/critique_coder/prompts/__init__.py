@@ -1,10 +1,11 @@
 """The prompt templates and the strict parsers of what a model answers."""
 
-from critique_coder.prompts.parse import CONCLUSIONS, after_thinking, extract_code, parse_judgement
+from critique_coder.prompts.parse import CONCLUSIONS, THINK_START, after_thinking, extract_code, parse_judgement
 from critique_coder.prompts.templates import Template, critique_prompt, load_template, solve_prompt
 
 __all__ = [
     "CONCLUSIONS",
+    "THINK_START",
     "Template",
     "after_thinking",
     "critique_prompt",

@@ -14,7 +14,7 @@ from critique_coder.records import Judgement
 CONCLUSIONS = {r"\conclusion{T}": Judgement.CORRECT, r"\conclusion{F}": Judgement.INCORRECT}
 """The two verdict lines that a critique may end in, and what each says."""
 
-_THINK_START, _THINK_END = "<think>", "</think>"
+THINK_START, _THINK_END = "<think>", "</think>"
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 _VERDICT = "\\conclusion{"
 
@@ -22,7 +22,7 @@ _VERDICT = "\\conclusion{"
 def after_thinking(text: str) -> str | None:
     """What follows the last ``</think>``; the whole text when there was no thinking; None when it never ended."""
     _, end, answer = text.rpartition(_THINK_END)
-    if _THINK_START in answer:
+    if THINK_START in answer:
         return None
     return answer if end else text
 

@@ -25,7 +25,7 @@ from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
 from critique_coder.models import Sampling
-from critique_coder.models.local import encode_chat
+from critique_coder.models.local import encode_chat, end_tokens
 from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens, generate
 from critique_coder.records import Json
@@ -183,8 +183,7 @@ def train_grpo(
 
     Checkpoints lie in ``folder``; when there is one, training goes on from the newest.
     """
-    ends = {tokenizer.eos_token_id, getattr(model.generation_config, "eos_token_id", None)}
-    rollouts = Rollouts(settings, seed, frozenset(end for end in ends if isinstance(end, int)))
+    rollouts = Rollouts(settings, seed, end_tokens(model, tokenizer))
     trainer = Trainer(
         model=model,
         processing_class=tokenizer,

@@ -35,11 +35,15 @@ class Scored:
 
 @dataclass(slots=True)
 class Rewards:
-    """Both rewards over one judge. ``scored`` collects the rollouts of the step until somebody takes them."""
+    """Both rewards over one judge. ``scored`` collects the rollouts of the step until somebody takes them.
+
+    ``opening`` is what the chat template has already written of every answer (see ``models.local.opening_of``).
+    """
 
     problems: Mapping[str, Problem]
     judge: Judge
     critique_weight: float = 1.0
+    opening: str = ""
     scored: list[Scored] = field(default_factory=list)
 
     def solve(self, completions: Completions, kind: Sequence[str], **columns: Any) -> list[float | None]:
@@ -66,7 +70,7 @@ class Rewards:
         judgements: list[Judgement] = []
         hits = 0
         for place in (n for n, value in enumerate(kind) if value == RowKind.CRITIQUE):
-            judgement = parse_judgement(completions[place][-1]["content"])
+            judgement = parse_judgement(self._text(completions, place))
             hit = agrees(judgement, columns["label"][place])
             rewards[place] = self.critique_weight if hit else 0.0
             judgements.append(judgement)
@@ -87,9 +91,12 @@ class Rewards:
         pairs = []
         for place in own:
             problem = self.problems[problem_ids[place]]
-            text = completions[place][-1]["content"]
+            text = self._text(completions, place)
             pairs.append((problem, Solution(f"rollout#{place}", problem.id, extract_code(text), text)))
         return list(self.judge.verify_many(pairs))
+
+    def _text(self, completions: Completions, place: int) -> str:
+        return self.opening + completions[place][-1]["content"]
 
     def _keep(
         self,
@@ -106,7 +113,7 @@ class Rewards:
                 row_id=columns["row_id"][place],
                 kind=kind.value,
                 problem_id=columns["problem_id"][place],
-                completion=completions[place][-1]["content"],
+                completion=self._text(completions, place),
                 reward=reward,
                 finding=finding,
                 detail=detail,

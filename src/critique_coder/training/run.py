@@ -190,8 +190,10 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
         return str(place)
     rows = training_rows(recipe, data)
     with open_judge(recipe.judge, options) as judge:
-        rewards = Rewards(data.problems, judge, recipe.grpo.critique_weight)
         model, tokenizer = _load(source, recipe)
+        from critique_coder.models.local import opening_of
+
+        rewards = Rewards(data.problems, judge, recipe.grpo.critique_weight, opening_of(tokenizer))
         from critique_coder.training.engine_trl import Rollouts, newest_checkpoint, train_grpo
 
         work = folder / "checkpoints" / "grpo"
