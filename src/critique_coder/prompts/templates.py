@@ -70,8 +70,10 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
     ``solve`` and ``critique`` are short enough for a model of 135 million parameters. ``critique_chat`` shows statement
     and solution as the question and the answer of a chat. The ``_thinking`` ones have the paper's structure (appendix
     A) for a model that thinks before it answers; the ``_steps`` ones, ``revise`` and ``write_tests`` ask a model that
-    does not to write its reasons down first. A file is checked before it is used: it must parse, use the variables without
-    which the prompt has no sense, and no unknown ones; raises BadInput.
+    does not to write its reasons down first.
+
+    A file is checked before it is used: it must parse, use the variables without which the prompt has no sense, and no
+    unknown ones; raises BadInput.
     """
     if path is None or str(path) in _BUILT_IN[kind]:
         return _built_in(str(path or kind))
