@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "prompts": {"records"},
     "judge": {"records", "storage"},
     "models": {"records", "prompts", "storage"},
-    "data": {"records", "feedback", "storage", "prompts", "judge", "models"},
+    "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "report": {"records", "storage", "evaluation"},
