@@ -13,10 +13,18 @@ Reply = tuple[int, dict[str, str], Any]
 """Status, headers, body (an object that becomes JSON, or bytes)."""
 
 
+def cut(reply: Reply) -> Reply:
+    """The same reply from a server that dies after half of it."""
+    status, headers, body = reply
+    data = json.dumps(body).encode()
+    return status, {**headers, "Content-Length": str(len(data)), "Connection": "close"}, data[: len(data) // 2]
+
+
 def completion(text: str, finish: str = "stop", tokens: int = 3, **message: Any) -> Reply:
-    """A chat completion as a server answers it."""
+    """A chat completion as a server answers it; the prompt counts ten tokens."""
     choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
-    return 200, {}, {"object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": tokens}}
+    usage = {"completion_tokens": tokens, "prompt_tokens": 10}
+    return 200, {}, {"object": "chat.completion", "choices": [choice], "usage": usage}
 
 
 class Served:
@@ -60,6 +68,7 @@ def serve(answer: Callable[[int, Any], Reply]) -> Iterator[Served]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
+            self.close_connection = headers.get("Connection") == "close"
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

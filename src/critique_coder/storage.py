@@ -288,7 +288,7 @@ def claim_folder(folder: str | Path, settings: dict[str, Json]) -> None:
     except OSError as error:
         raise BadInput(f"{folder}: cannot be used as an output folder: {error.strerror or error}") from None
     if mark.exists():
-        differing = sorted(_differences(read_json(mark), json.loads(dumps(settings))))
+        differing = sorted(differences(read_json(mark), json.loads(dumps(settings))))
         if differing:
             raise SettingsChanged(
                 f"{folder}: was begun with other settings ({', '.join(differing)}); "
@@ -300,10 +300,11 @@ def claim_folder(folder: str | Path, settings: dict[str, Json]) -> None:
         write_json(mark, settings)
 
 
-def _differences(old: Json, new: Json, prefix: str = "") -> Iterator[str]:
+def differences(old: Json, new: Json, prefix: str = "") -> Iterator[str]:
+    """The dotted keys under which two JSON objects hold other values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in old.keys() | new.keys():
-            yield from _differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else str(key))
+            yield from differences(old.get(key), new.get(key), f"{prefix}.{key}" if prefix else str(key))
     elif old != new:
         yield prefix
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from critique_coder.data.candidates import SamplingPlan, sample_solutions
-from critique_coder.models import Sampling, TextModel
+from critique_coder.data.candidates import SamplingPlan, plan_of_candidates, sample_solutions, spent
+from critique_coder.data.recipe import AuthorSettings
+from critique_coder.models import ModelError, Sampling, TextModel, open_model
 from critique_coder.prompts import load_template
 from critique_coder.records import Solution
 from making import FakeModel, a_problem
+from openai_server import Reply, completion, serve
 
 PROBLEMS = [a_problem(f"p{n}") for n in range(7)]
 PLAN = SamplingPlan(2, Sampling(seed=3), 4)
@@ -86,3 +89,57 @@ def test_the_settings_of_a_draw_reach_the_model(tmp_path: Path) -> None:
 
 def test_more_solutions_a_problem_than_rows_a_batch_still_works(tmp_path: Path) -> None:
     assert len(sample(tmp_path / "s.jsonl", FakeModel(), SamplingPlan(5, Sampling(), 2))) == 35
+
+
+def through(url: str, place: Path, cache: Path | None, author: int | None = None) -> list[Solution]:
+    plan = plan_of_candidates({**SETTINGS, "endpoint": url}, 3, 5, author)
+    opened = lambda: open_model("m", url, 4, cache)  # noqa: E731
+    return sample_solutions(opened, PROBLEMS, plan, load_template("solve"), place)
+
+
+SETTINGS = {"temperature": 0.6, "top_p": 0.95, "top_k": 20, "max_tokens": 99, "batch_size": 4}
+
+
+def told(number: int, body: Any) -> Reply:
+    return completion(f"```python\nx = {body['seed']}\n```", tokens=7)
+
+
+def test_an_endpoint_gives_each_problem_its_own_seeds(tmp_path: Path) -> None:
+    with serve(told) as served:
+        solutions = through(served.url, tmp_path / "s.jsonl", None)
+        assert served.most_at_once <= 4 and len(served.requests) == 21
+        assert [s.id for s in solutions] == [f"p{n}#{k}" for n in range(7) for k in range(3)]
+        assert len({s.code for s in solutions}) == 21
+        fewer = sample_solutions(
+            lambda: open_model("m", served.url, 4), PROBLEMS[3:], plan_of_candidates({**SETTINGS, "endpoint": ""}, 3, 5),
+            load_template("solve"), tmp_path / "fewer.jsonl",
+        )  # fmt: skip
+    assert [s.code for s in fewer] == [s.code for s in solutions[9:]]
+    assert spent(solutions, AuthorSettings(prompt_price=2, completion_price=10)) == {
+        "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147, "cost": round((420 + 1470) / 1e6, 6),
+    }  # fmt: skip
+
+
+def test_an_endpoint_that_dies_in_the_middle_costs_nothing(tmp_path: Path) -> None:
+    paid = tmp_path / "answers.sqlite"
+    with serve(told) as served:
+        whole = through(served.url, tmp_path / "whole.jsonl", None)
+    asked: list[int] = []
+
+    def dying(number: int, body: Any) -> Reply:
+        asked.append(body["seed"])
+        return (401, {}, {"error": "no credit"}) if len(asked) == 10 else told(number, body)
+
+    with serve(dying) as served:
+        with pytest.raises(ModelError, match="no credit"):
+            through(served.url, tmp_path / "s.jsonl", paid)
+        assert len((tmp_path / "s.jsonl").read_text().splitlines()) >= 1
+        assert through(served.url, tmp_path / "s.jsonl", paid) == whole
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert len(asked) == 22 and len(set(asked)) == 21
+
+
+def test_several_authors_have_ids_of_their_own(tmp_path: Path) -> None:
+    with serve(told) as served:
+        solutions = through(served.url, tmp_path / "s.jsonl", None, author=1)
+    assert [s.id for s in solutions[:3]] == ["p0#1.0", "p0#1.1", "p0#1.2"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from critique_coder.models import ModelError, Sampling, open_model
+from critique_coder.models.answers import AnswerCache
 from critique_coder.models.endpoint import EndpointModel
 from critique_coder.prompts import extract_code, parse_judgement
 from critique_coder.records import Judgement
-from openai_server import Reply, completion, serve
+from openai_server import Reply, completion, cut, serve
 
 CHAT = [{"role": "user", "content": "Say hello."}]
 
@@ -104,11 +109,83 @@ def test_retry_after_is_obeyed(quick: list[float]) -> None:
     assert quick == [7]
 
 
-def test_a_retry_after_that_is_a_date_does_no_harm(quick: list[float]) -> None:
-    header = {"Retry-After": "Wed, 21 Oct 2030 07:28:00 GMT"}
-    with serve(lambda number, body: completion("x") if number else (503, header, {})) as served:
+def date_in(seconds: float) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "least", "most"),
+    [(date_in(40), 10, 40), (date_in(-40), 0, 0), (date_in(1e6), 120, 120), ("9999", 120, 120), ("-3", 0, 0)],
+)
+def test_a_retry_after_is_a_date_or_a_number_and_has_a_bound(
+    quick: list[float], said: str, least: float, most: float
+) -> None:
+    with serve(lambda number, body: completion("x") if number else (503, {"Retry-After": said}, {})) as served:
+        EndpointModel(served.url, "m").sample([CHAT], 1, Sampling())
+    assert len(quick) == 1 and least <= quick[0] <= most
+
+
+def test_a_retry_after_that_says_nothing_does_no_harm(quick: list[float]) -> None:
+    with serve(lambda number, body: completion("x") if number else (503, {"Retry-After": "soon"}, {})) as served:
         EndpointModel(served.url, "m").sample([CHAT], 1, Sampling())
     assert len(quick) == 1 and 0 < quick[0] < 60
+
+
+def test_an_answer_that_breaks_off_is_asked_again(quick: list[float]) -> None:
+    with serve(lambda number, body: completion("whole") if number else cut(completion("whole"))) as served:
+        ((answer,),) = EndpointModel(served.url, "m").sample([CHAT], 1, Sampling())
+    assert answer.text == "whole" and answer.prompt_tokens == 10 and len(quick) == 1
+
+
+def test_a_slow_answer_holds_up_no_other() -> None:
+    done: list[str] = []
+
+    def answer(number: int, body: Any) -> Reply:
+        name = body["messages"][0]["content"]
+        give_up = time.monotonic() + 20
+        while name == "slow" and len(done) < 7 and time.monotonic() < give_up:
+            threading.Event().wait(0.01)
+        done.append(name)
+        return completion(name)
+
+    chats = [[{"role": "user", "content": name}] for name in ("slow", *(f"quick {n}" for n in range(7)))]
+    with serve(answer) as served:
+        groups = EndpointModel(served.url, "m", concurrency=2).sample(chats, 1, Sampling())
+    assert [group[0].text for group in groups] == [chat[0]["content"] for chat in chats] and done[-1] == "slow"
+
+
+def test_what_was_answered_is_never_asked_again(tmp_path: Path) -> None:
+    chats = [[{"role": "user", "content": f"chat {n}"}] for n in range(6)]
+
+    def model(url: str) -> EndpointModel:
+        return EndpointModel(url, "m", concurrency=1, cache=AnswerCache(tmp_path / "answers.sqlite"))
+
+    with serve(lambda number, body: (400, {}, {}) if number == 4 else completion(f"answer {number}")) as served:
+        with pytest.raises(ModelError):
+            model(served.url).sample(chats, 1, Sampling())
+        before = len(served.requests)
+        groups = model(served.url).sample(chats, 1, Sampling())
+        assert [group[0].text for group in groups[:4]] == [f"answer {n}" for n in range(4)]
+        assert len(served.requests) - before <= 2
+        after = len(served.requests)
+        assert model(served.url).sample(chats, 1, Sampling()) == groups and len(served.requests) == after
+        model(served.url).sample(chats[:1], 2, Sampling())
+        model(served.url).sample(chats[:1], 1, Sampling(temperature=0.1))
+        assert len(served.requests) == after + 2
+
+
+def test_a_dead_server_ends_a_long_list_of_questions_at_once() -> None:
+    with serve(lambda number, body: completion("x")) as served:
+        url = served.url
+    chats = [[{"role": "user", "content": f"chat {n}"}] for n in range(500)]
+    with pytest.raises(ModelError, match="same command goes on"):
+        EndpointModel(url, "m", concurrency=4).sample(chats, 1, Sampling())
+
+
+def test_a_file_that_is_no_cache_is_told(tmp_path: Path) -> None:
+    (tmp_path / "answers.sqlite").write_text("this is not a database, and long enough to be looked at as one" * 50)
+    with pytest.raises(ModelError, match=r"answers\.sqlite"):
+        AnswerCache(tmp_path / "answers.sqlite")
 
 
 def test_a_server_that_stays_busy_is_given_up(quick: list[float]) -> None:

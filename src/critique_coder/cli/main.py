@@ -19,6 +19,7 @@ from critique_coder import __version__
 _VERBS = {
     "demo": "The whole job on the starter problems, with a report, on a laptop.",
     "build": "Make a data folder from a recipe.",
+    "data": "Look into builds, compare them, export their rows.",
     "verify": "Run solutions against their problems' tests.",
     "validate": "Check that problems can be trusted.",
     "serve": "Offer the judge over HTTP.",

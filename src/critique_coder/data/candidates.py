@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from critique_coder.models import Completion, Sampling, TextModel
+from critique_coder.data.recipe import AuthorSettings, CandidateSettings
+from critique_coder.models import Completion, Progress, Sampling, TextModel
+from critique_coder.models.embedded import cache_folder
+from critique_coder.models.endpoint import EndpointModel
 from critique_coder.progress import Bar, bar
 from critique_coder.prompts import Template, extract_code, solve_prompt
 from critique_coder.records import Json, Problem, Solution
@@ -17,17 +21,35 @@ from critique_coder.storage import AppendLog, write_jsonl
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
-    """How many solutions a problem gets, how they are drawn, and how many rows run at once."""
+    """How many solutions a problem gets, how they are drawn, and how many rows run at once.
+
+    ``author`` is the author's number where there are several; it stands in the solutions' ids. An ``endpoint`` is asked
+    for each problem by itself, since it is not a batch that has to end together.
+    """
 
     n: int
     sampling: Sampling
     batch_size: int
+    author: int | None = None
+    endpoint: bool = False
+
+    def names(self, problem: Problem) -> list[str]:
+        """The ids of a problem's solutions."""
+        prefix = "" if self.author is None else f"{self.author}."
+        return [f"{problem.id}#{prefix}{number}" for number in range(self.n)]
 
 
-def plan_of_candidates(settings: Mapping[str, Json], n: int, seed: int) -> SamplingPlan:
-    """The plan that a recipe's ``[candidates]`` (as a mapping) stands for."""
+def plan_of_candidates(settings: Mapping[str, Json], n: int, seed: int, author: int | None = None) -> SamplingPlan:
+    """The plan that a recipe's ``[candidates]``, or one of its authors (as a mapping), stands for."""
     sampling = Sampling(settings["temperature"], settings["top_p"], settings["top_k"], settings["max_tokens"], seed)
-    return SamplingPlan(n, sampling, settings["batch_size"])
+    return SamplingPlan(n, sampling, settings["batch_size"], author, settings.get("endpoint") is not None)
+
+
+def cache_of(settings: CandidateSettings) -> Path | None:
+    """The file in which an endpoint's answers are kept; None for none."""
+    if settings.cache == "none":
+        return None
+    return Path(settings.cache) if settings.cache is not None else cache_folder() / "answers.sqlite"
 
 
 def sample_solutions(
@@ -43,12 +65,14 @@ def sample_solutions(
     Problems are sampled in chunks; the seed of a chunk follows from the plan's seed and the ids in it, so that a run
     that was killed goes on to the same result. The model is only opened when something is left to do.
     """
-    size = max(1, plan.batch_size // plan.n)
+    if plan.n == 0:
+        return []
+    size = 1 if plan.endpoint else max(1, plan.batch_size // plan.n)
     chunks = [problems[start : start + size] for start in range(0, len(problems), size)]
-    done = _finished(output, chunks, plan.n)
+    done = _finished(output, chunks, plan)
     if len(done) < len(chunks):
         _sample_rest(open_model, chunks, len(done), plan, template, output, title, [s for c in done for s in c])
-        done = _finished(output, chunks, plan.n)
+        done = _finished(output, chunks, plan)
     return [solution for chunk in done for solution in chunk]
 
 
@@ -67,13 +91,35 @@ def _sample_rest(
     meter = Meter()
     total = sum(len(chunk) for chunk in chunks) * plan.n
     with bar(title, total, "solutions", len(have)) as shown, AppendLog(output) as log:
-        for chunk in chunks[begin:]:
-            prompts = [solve_prompt(template, problem) for problem in chunk]
-            sampling = _reseeded(plan.sampling, [problem.id for problem in chunk])
-            answers = model.sample(prompts, plan.n, sampling, meter.show_on(shown))
-            for problem, group in zip(chunk, answers, strict=True):
-                for number, answer in enumerate(group):
-                    log.append(_solution(problem, number, answer, model.name).to_json())
+        for problem, answers in _answered(model, chunks[begin:], plan, template, meter.show_on(shown)):
+            for name, answer in zip(plan.names(problem), answers, strict=True):
+                log.append(_solution(problem, name, answer, model.name).to_json())
+
+
+def _answered(
+    model: TextModel,
+    chunks: Sequence[Sequence[Problem]],
+    plan: SamplingPlan,
+    template: Template,
+    progress: Progress,
+) -> Iterator[tuple[Problem, list[Completion]]]:
+    """Each problem with its answers, in order. An endpoint is kept busy over the bounds of problems."""
+    if plan.endpoint and isinstance(model, EndpointModel):
+        problems = [problem for chunk in chunks for problem in chunk]
+        jobs = (
+            (prompt, _reseeded(plan.sampling, [problem.id]).seed + number)
+            for problem in problems
+            for prompt in [solve_prompt(template, problem)]
+            for number in range(plan.n)
+        )
+        answers = model.stream(jobs, plan.sampling, progress)
+        for problem in problems:
+            yield problem, list(islice(answers, plan.n))
+        return
+    for chunk in chunks:
+        prompts = [solve_prompt(template, problem) for problem in chunk]
+        sampling = _reseeded(plan.sampling, [problem.id for problem in chunk])
+        yield from zip(chunk, model.sample(prompts, plan.n, sampling, progress), strict=True)
 
 
 class Meter:
@@ -100,28 +146,42 @@ def _reseeded(sampling: Sampling, parts: Sequence[str]) -> Sampling:
     )
 
 
-def _solution(problem: Problem, number: int, answer: Completion, author: str) -> Solution:
+def _solution(problem: Problem, name: str, answer: Completion, author: str) -> Solution:
+    metadata: dict[str, Json] = {"tokens": answer.tokens, "finished": answer.finished}
+    if answer.prompt_tokens:
+        metadata["prompt_tokens"] = answer.prompt_tokens
     return Solution(
-        id=f"{problem.id}#{number}",
+        id=name,
         problem_id=problem.id,
         code=extract_code(answer.text),
         completion=answer.text,
         author=author,
-        metadata={"tokens": answer.tokens, "finished": answer.finished},
+        metadata=metadata,
     )
 
 
-def _finished(output: Path, chunks: Sequence[Sequence[Problem]], n: int) -> list[list[Solution]]:
+def _finished(output: Path, chunks: Sequence[Sequence[Problem]], plan: SamplingPlan) -> list[list[Solution]]:
     """The chunks that are complete in ``output``, in order; what a kill left of the next one is not counted."""
     with AppendLog(output) as log:
         found = [Solution.from_json(row, f"{output}, line {n}", extract_code) for n, row in enumerate(log.done, 1)]
     done: list[list[Solution]] = []
     start = 0
     for chunk in chunks:
-        wanted = [f"{problem.id}#{number}" for problem in chunk for number in range(n)]
+        wanted = [name for problem in chunk for name in plan.names(problem)]
         part = found[start : start + len(wanted)]
         if [solution.id for solution in part] != wanted:
             break
         done.append(part)
         start += len(wanted)
     return done
+
+
+def spent(solutions: Iterable[Solution], author: AuthorSettings) -> dict[str, Json]:
+    """What an author's solutions took: tokens read and written, and their price, whoever paid for them when."""
+    count = read = written = 0
+    for solution in solutions:
+        count += 1
+        read += int(solution.metadata.get("prompt_tokens", 0))
+        written += int(solution.metadata.get("tokens", 0))
+    cost = (read * author.prompt_price + written * author.completion_price) / 1e6
+    return {"solutions": count, "prompt_tokens": read, "completion_tokens": written, "cost": round(cost, 6)}

@@ -30,8 +30,8 @@ class FilterSettings(Settings):
     """Use only this many problems, drawn by id; 0 means all."""
 
 
-class CandidateSettings(Settings):
-    """Where the solutions come from that become critique data."""
+class AuthorSettings(Settings):
+    """One author of solutions: a model, or a file of recorded ones."""
 
     path: str | None = None
     """Recorded solutions (a file in the contract's format) instead of sampled ones."""
@@ -39,9 +39,9 @@ class CandidateSettings(Settings):
     """Folder or hub id of the model that writes them; the embedded model when nothing is said."""
     endpoint: str | None = None
     """Base URL of an OpenAI-compatible server to ask instead of loading the model here."""
-    n: int = Field(4, ge=1)
+    n: int = Field(4, ge=0)
     """Solutions a training problem."""
-    heldout_n: int = Field(4, ge=1)
+    heldout_n: int = Field(4, ge=0)
     """Solutions a held-out problem."""
     temperature: float = Field(0.6, ge=0)
     """Sampling temperature; 0 is greedy."""
@@ -53,6 +53,23 @@ class CandidateSettings(Settings):
     """Longest answer in tokens."""
     batch_size: int = Field(128, ge=1)
     """Answers written at once by a local model; requests in flight at an endpoint."""
+    prompt_price: float = Field(0, ge=0)
+    """Price of a million tokens that the model reads, in any currency; counted in the manifest."""
+    completion_price: float = Field(0, ge=0)
+    """Price of a million tokens that the model writes."""
+
+
+class CandidateSettings(AuthorSettings):
+    """Where the solutions come from that become critique data: one author, or several (``[[candidates.author]]``)."""
+
+    cache: str | None = None
+    """File that keeps an endpoint's answers; one in the user's cache folder when nothing is said, none with "none"."""
+    author: tuple[AuthorSettings, ...] = ()
+    """Several authors whose solutions are mixed, in place of the one described by the keys above."""
+
+    def authors(self) -> tuple[AuthorSettings, ...]:
+        """The authors, in the recipe's order."""
+        return self.author or (self,)
 
 
 class LabelSettings(Settings):
@@ -60,6 +77,12 @@ class LabelSettings(Settings):
 
     threshold: float = Field(0.8, ge=0, le=1)
     """True when the pass rate is above this (paper, section 2.2)."""
+    strict: bool = False
+    """True only when every test passed, whatever the threshold."""
+    people: str | None = None
+    """A feedback folder of the review tool. Where people judged the very code, their label stands above the tests'."""
+    borderline: float = Field(0.1, ge=0, le=1)
+    """List solutions whose pass rate is within this of the threshold, for people to look at."""
 
 
 class MixSettings(Settings):

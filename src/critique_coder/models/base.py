@@ -30,11 +30,15 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer. ``tokens`` counts what the model wrote; ``finished`` is False when it was cut at ``max_tokens``."""
+    """One answer. ``tokens`` counts what the model wrote; ``finished`` is False when it was cut at ``max_tokens``.
+
+    ``prompt_tokens`` counts what the model read, where an endpoint says so (a local model: 0).
+    """
 
     text: str
     tokens: int
     finished: bool
+    prompt_tokens: int = 0
 
 
 class TextModel(Protocol):

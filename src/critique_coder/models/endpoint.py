@@ -4,33 +4,51 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any
 
 import httpx
 
+from critique_coder.models.answers import AnswerCache, key_of
 from critique_coder.models.base import Completion, Messages, ModelError, Progress, Sampling
 
 _ATTEMPTS = 6
+_AHEAD = 4
+"""Requests that are begun or wait in line, for each that may be in flight."""
+_LONGEST_PAUSE_S = 120.0
 _RETRY_STATUS = {408, 409, 425, 429, 500, 502, 503, 504}
 
 
 class EndpointModel:
     """Asks ``<base>/chat/completions``. The key comes from ``OPENAI_API_KEY``; without one no key is sent.
 
-    ``model`` None asks the server which model it serves. ``concurrency`` bounds the requests in flight.
+    ``model`` None asks the server which model it serves. ``concurrency`` bounds the requests in flight. What ``cache``
+    has is not asked again, and what comes is in it at once.
     """
 
-    def __init__(self, base: str, model: str | None, concurrency: int = 32, timeout_s: float = 600) -> None:
+    def __init__(
+        self,
+        base: str,
+        model: str | None,
+        concurrency: int = 32,
+        timeout_s: float = 600,
+        cache: AnswerCache | None = None,
+    ) -> None:
         key = os.environ.get("OPENAI_API_KEY")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._base = base.rstrip("/")
         self._client = httpx.Client(
             headers=headers, timeout=timeout_s, limits=httpx.Limits(max_connections=concurrency)
         )
-        self._concurrency = concurrency
+        self._concurrency, self._cache = concurrency, cache
+        self._failed = threading.Event()
         self._model = model or self._served_model()
 
     @property
@@ -47,15 +65,46 @@ class EndpointModel:
     ) -> list[list[Completion]]:
         """``n`` answers for each prompt; each is a request of its own with a seed of its own."""
         jobs = [(messages, sampling.seed + number) for messages in prompts for number in range(n)]
-
-        def ask(job: tuple[Messages, int]) -> Completion:
-            answer = self._ask(job[0], sampling, job[1])
-            progress(answer.tokens, 1)
-            return answer
-
-        with ThreadPoolExecutor(self._concurrency) as pool:
-            answers = list(pool.map(ask, jobs))
+        answers = list(self.stream(jobs, sampling, progress))
         return [answers[start : start + n] for start in range(0, len(answers), n)]
+
+    def stream(
+        self,
+        jobs: Iterable[tuple[Messages, int]],
+        sampling: Sampling,
+        progress: Progress = lambda tokens, completions: None,
+    ) -> Iterator[Completion]:
+        """An answer for each (messages, seed), in their order; ``jobs`` is read a little ahead.
+
+        When one fails for good the others that are under way are let end, so that what they bring is in the cache.
+        """
+        self._failed.clear()
+        waiting: deque[Future[Completion]] = deque()
+        rest = iter(jobs)
+        with ThreadPoolExecutor(self._concurrency) as pool:
+            try:
+                while True:
+                    for messages, seed in islice(rest, _AHEAD * self._concurrency - len(waiting)):
+                        waiting.append(pool.submit(self._answer, messages, sampling, seed))
+                    if not waiting:
+                        return
+                    answer = waiting.popleft().result()
+                    progress(answer.tokens, 1)
+                    yield answer
+            except BaseException:
+                self._failed.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _answer(self, messages: Messages, sampling: Sampling, seed: int) -> Completion:
+        key = key_of(self._model, messages, sampling, seed)
+        known = self._cache.get(key) if self._cache is not None else None
+        if known is not None:
+            return known
+        answer = self._ask(messages, sampling, seed)
+        if self._cache is not None:
+            self._cache.put(key, answer)
+        return answer
 
     def _ask(self, messages: Messages, sampling: Sampling, seed: int) -> Completion:
         body: dict[str, Any] = {
@@ -71,12 +120,13 @@ class EndpointModel:
             choice = reply["choices"][0]
             text = choice["message"].get("content") or ""
             thinking = choice["message"].get("reasoning_content") or choice["message"].get("reasoning")
-            tokens = int((reply.get("usage") or {}).get("completion_tokens") or 0)
+            usage = reply.get("usage") or {}
+            tokens, read = (int(usage.get(key) or 0) for key in ("completion_tokens", "prompt_tokens"))
         except (KeyError, IndexError, TypeError, AttributeError) as error:
             raise ModelError(f"endpoint {self._base}: the answer is not a chat completion ({error!r})") from None
         if thinking:
             text = f"<think>{thinking}</think>{text}"
-        return Completion(text, tokens, choice.get("finish_reason") != "length")
+        return Completion(text, tokens, choice.get("finish_reason") != "length", read)
 
     def _served_model(self) -> str:
         try:
@@ -103,10 +153,13 @@ class EndpointModel:
             if response is not None:
                 reason = f"HTTP {response.status_code}"
                 pause = _retry_after(response, pause)
+            if self._failed.is_set():
+                break
             if attempt + 1 < _ATTEMPTS:
                 time.sleep(pause)
         raise ModelError(
-            f"endpoint {self._base}: no answer ({reason}); is the server running, and is the URL its /v1 base?"
+            f"endpoint {self._base}: no answer ({reason}); is the server running, and is the URL its /v1 base? "
+            "The same command goes on from here"
         )
 
     def _json(self, response: httpx.Response) -> Any:
@@ -123,7 +176,16 @@ class EndpointModel:
 
 
 def _retry_after(response: httpx.Response, otherwise: float) -> float:
+    """Seconds to wait: as ``Retry-After`` says (a number, or a date), at most two minutes."""
+    said = response.headers.get("Retry-After", "")
     try:
-        return min(120.0, float(response.headers["Retry-After"]))
-    except (KeyError, ValueError):
+        return min(_LONGEST_PAUSE_S, max(0.0, float(said)))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(said)
+    except ValueError:
         return otherwise
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return min(_LONGEST_PAUSE_S, max(0.0, (until - datetime.now(UTC)).total_seconds()))

@@ -1,0 +1,120 @@
+"""``critique-coder data``: what it shows of a real small build, and what it says of bad names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from critique_coder.cli.main import cli
+from critique_coder.data.built import BuiltData
+from critique_coder.storage import read_rows, write_jsonl
+from making import complaint
+from small_build import small_build
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuiltData:
+    return small_build(tmp_path_factory.mktemp("build"))
+
+
+def run(*words: object, exit_code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["data", *map(str, words)], catch_exceptions=False)
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def summary(*words: object, exit_code: int = 0) -> dict[str, Any]:
+    return dict(json.loads(run(*words, "--json", exit_code=exit_code).stdout.splitlines()[-1]))
+
+
+def test_stats_count_what_is_there(built: BuiltData, tmp_path: Path) -> None:
+    found = summary("stats", built.folder, "--html", tmp_path / "stats.html")
+    assert found["problems"]["by_licence"] == {"MIT": 6} and found["problems"]["tests"]["median"] == 4
+    assert found["difficulty"]["never_solved"] == 0 and sum(found["difficulty"]["histogram"]) == 6
+    assert found["difficulty"]["histogram"][4] == 6
+    assert {name: author["solutions"] for name, author in found["authors"].items()} == {"author 0": 18, "author 1": 12}
+    assert found["outcomes"] == {"passed": 12, "wrong_answer": 12, "compile_error": 6}
+    assert found["labels"]["total"] == 30 and found["labels"]["true"] == 12
+    assert found["rows"]["train"]["by_kind"] == {"critique": 2, "solve": 2} or found["rows"]["train"]["by_kind"] == {
+        "solve": 2,
+        "critique": 2,
+    }
+    page = (tmp_path / "stats.html").read_text()
+    assert "<html" in page and "author 0" in page and "http" not in page.split("<body>")[1]
+
+
+def test_stats_print_tables(built: BuiltData) -> None:
+    text = run("stats", built.folder).stdout
+    assert "never solved" in text and "author 1" in text and "Cramér" in text and "█" in text
+
+
+@pytest.mark.parametrize("name", ["critique/p0#2", "p0#2"])
+def test_show_renders_a_critique_row_with_tests_and_verdicts(built: BuiltData, name: str) -> None:
+    text = run("show", built.folder, name).stdout
+    assert "return n\n" in text.replace(" ", "").replace("returnn", "return n") or "return n" in text
+    assert "double(3)" in text and "wrong_answer" in text and "label wrong, by tests" in text
+    found = summary("show", built.folder, name)
+    assert found["verdict"]["passed"] == 1 and found["row"]["kind"] == "critique"
+
+
+@pytest.mark.parametrize("name", ["solve/p1", "p1"])
+def test_show_renders_a_solve_row(built: BuiltData, name: str) -> None:
+    assert "double(3)" in run("show", built.folder, name).stdout
+    found = summary("show", built.folder, name)
+    assert found["row"]["kind"] == "solve" and found["verdict"] is None and found["problem"]["id"] == "p1"
+
+
+def test_shown_rows_are_the_ones_that_training_reads(built: BuiltData) -> None:
+    for row in built.rows("train"):
+        assert summary("show", built.folder, row["id"])["row"] == row
+
+
+def test_an_unknown_row_is_told_with_the_nearest(built: BuiltData) -> None:
+    assert "'p1'" in complaint(run, "show", built.folder, "solve/p1x")
+
+
+def test_a_build_does_not_differ_from_itself(built: BuiltData) -> None:
+    found = summary("diff", built.folder, built.folder)
+    assert found["same"] and found["settings"] == {} and found["moved"] == {}
+
+
+def test_another_share_moves_problems(built: BuiltData, tmp_path: Path) -> None:
+    small_build(tmp_path, "mix.critique_share=0")
+    found = summary("diff", built.folder, tmp_path / "data", exit_code=1)
+    assert found["settings"] == {"mix.critique_share": [0.5, 0], "source": found["settings"]["source"]} | {
+        key: value for key, value in found["settings"].items() if key.startswith("candidates")
+    }
+    assert found["moved"] == {"critique -> solve": 2} and found["labels"]["changed"] == []
+    assert "2 problems moved" in run("diff", built.folder, tmp_path / "data", exit_code=1).stdout
+
+
+def test_changed_labels_and_lost_problems_are_named(built: BuiltData, tmp_path: Path) -> None:
+    shutil.copytree(built.folder, tmp_path / "data")
+    for name, change in (("critiques.jsonl", lambda row: {**row, "label": True}), ("problems.jsonl", lambda row: row)):
+        rows = [change(row) for _, row in read_rows(tmp_path / "data" / name)]
+        write_jsonl(tmp_path / "data" / name, rows[1:] if name == "problems.jsonl" else rows)
+    found = summary("diff", built.folder, tmp_path / "data", exit_code=1)
+    assert found["problems"]["gone"] == ["p0"] and len(found["labels"]["changed"]) == 18
+    assert found["labels"]["changed_in"] == {"label": 18}
+
+
+def test_export_writes_and_says_what_was_left_out(built: BuiltData, tmp_path: Path) -> None:
+    critiques = [
+        {"row_id": row["id"], "completion": r"\conclusion{T}"} for _, row in read_rows(built.folder / "critiques.jsonl")
+    ]
+    write_jsonl(tmp_path / "c.jsonl", critiques)
+    words = ("export", built.folder, f"critiques={tmp_path / 'c.jsonl'}", "--kind", "cft")
+    text = run(*words, "--output", tmp_path / "out").stdout
+    assert "rows       8 (cft)" in text and "left out   8: wrong_judgement" in text
+    assert (tmp_path / "out" / "README.md").exists()
+
+
+def test_export_settings_are_shown_and_unknown_ones_refused(built: BuiltData, tmp_path: Path) -> None:
+    text = run("export", built.folder, "agree=false", "--kind", "cft", "--print-config").stdout
+    assert "agree = false" in text and "[teacher]" in text
+    assert "agree" in complaint(run, "export", built.folder, "agre=false", "--kind", "cft", "-o", tmp_path / "o")
