@@ -61,10 +61,11 @@ class Judgement(StrEnum):
 
 
 class LabelSource(StrEnum):
-    """Who established the truth that a critique is held to."""
+    """Who established the truth that a critique is held to; ADJUDICATED: people disagreed and one settled it."""
 
     TESTS = "tests"
     HUMAN = "human"
+    ADJUDICATED = "adjudicated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +371,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CritiqueRow:
-    """A question, a solution and the truth: True when the solution counts as correct."""
+    """A question, a solution and the truth: True when the solution counts as correct.
+
+    ``label`` is what training goes by. ``test_label`` keeps what the tests say where a person's judgement stands in its
+    place; it is None where the tests are the label's source, or say nothing.
+    """
 
     id: str
     problem_id: str
@@ -380,10 +385,11 @@ class CritiqueRow:
     label: bool
     label_source: LabelSource
     pass_rate: float | None
+    test_label: bool | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The record in the contract's shape."""
-        return {
+        row: dict[str, Json] = {
             "id": self.id,
             "problem_id": self.problem_id,
             "solution_id": self.solution_id,
@@ -393,14 +399,20 @@ class CritiqueRow:
             "label_source": self.label_source.value,
             "pass_rate": self.pass_rate,
         }
+        if self.label_source is not LabelSource.TESTS:
+            row["test_label"] = self.test_label
+        return row
 
     @classmethod
     def from_json(cls, value: Json, where: str) -> CritiqueRow:
         """Read the contract's shape; raises BadInput."""
-        known = ("id", "problem_id", "solution_id", "statement", "solution", "label", "label_source", "pass_rate")
-        fields = Fields(value, where, known)
+        own = ("id", "problem_id", "solution_id", "statement", "solution", "label", "label_source", "pass_rate")
+        fields = Fields(value, where, known=(*own, "test_label"))
         if not isinstance(value.get("label"), bool):
             raise BadInput(f"{where}, key 'label': must be true or false, not {type_name(value.get('label'))}")
+        test_label = value.get("test_label")
+        if not (test_label is None or isinstance(test_label, bool)):
+            raise BadInput(f"{where}, key 'test_label': must be true, false or null, not {type_name(test_label)}")
         return cls(
             id=fields.text("id", empty=False),
             problem_id=fields.text("problem_id", empty=False),
@@ -410,6 +422,7 @@ class CritiqueRow:
             label=value["label"],
             label_source=fields.choice("label_source", LabelSource),
             pass_rate=fields.number("pass_rate", default=None, minimum=0),
+            test_label=test_label,
         )
 
 
