@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import random
 
-import making
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import making
 from critique_coder.review import bootstrap
 from critique_coder.review.coefficients import Unit, cohens_kappa, krippendorffs_alpha, percent_agreement
 
@@ -21,7 +21,7 @@ KRIPPENDORFF = (
     ". 3 3 3 2 3 4 2 2 5 1 .",
     "1 2 3 3 2 4 4 1 2 5 1 .",
 )
-"""Section C of "Computing Krippendorff's Alpha-Reliability" (2011): four observers, twelve units, a dot for no value."""
+"""Section C of "Computing Krippendorff's Alpha-Reliability" (2011): four observers, twelve units, a dot for nothing."""
 
 
 def columns(*observers: str) -> list[Unit]:
@@ -70,9 +70,7 @@ def plain_alpha(data: list[Unit]) -> float:
     pairable = [list(unit.values()) for unit in data if len(unit) > 1]
     everything = [value for values in pairable for value in values]
     n = len(everything)
-    observed = sum(
-        sum(one != other for one in values for other in values) / (len(values) - 1) for values in pairable
-    )
+    observed = sum(sum(one != other for one in values for other in values) / (len(values) - 1) for values in pairable)
     expected = sum(one != other for one in everything for other in everything) / (n - 1)
     return 1 - observed / expected
 
@@ -95,7 +93,7 @@ def test_neither_order_nor_names_matter(data: list[Unit], dice: random.Random) -
 
 @given(st.lists(st.tuples(st.sampled_from("xy"), st.integers(2, 5)), min_size=2, max_size=30))
 def test_perfect_agreement_is_one(data: list[tuple[str, int]]) -> None:
-    agreed = [{str(person): value for person in range(people)} for value, people in data]
+    agreed: list[Unit] = [{str(person): value for person in range(people)} for value, people in data]
     assert percent_agreement(agreed).value == 1
     if varied(agreed):
         assert krippendorffs_alpha(agreed).value == pytest.approx(1)

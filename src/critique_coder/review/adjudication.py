@@ -94,7 +94,9 @@ def resolve(
     latest: dict[str, Decision] = {}
     for decision in sorted(decisions, key=lambda decision: decision.at):
         latest[decision.item] = decision
-    return {item: _resolved(item, grouped.get(item, []), latest.get(item), rule) for item in sorted({*grouped, *latest})}
+    return {
+        item: _resolved(item, grouped.get(item, []), latest.get(item), rule) for item in sorted({*grouped, *latest})
+    }
 
 
 def _resolved(item: str, ratings: Sequence[Rating], decision: Decision | None, rule: Rule) -> Resolved:
@@ -194,6 +196,8 @@ def latest_ratings(ratings: Iterable[Rating]) -> list[Rating]:
 
 def counts(resolved: Mapping[str, Resolved]) -> dict[str, int]:
     """How many items have which kind of label, or none and why."""
-    named = Counter(found.source.value if found.source else "conflict" if found.in_conflict else "cant_tell"
-                    for found in resolved.values())
+    named = Counter(
+        found.source.value if found.source else "conflict" if found.in_conflict else "cant_tell"
+        for found in resolved.values()
+    )
     return {name: named[name] for name in ("human", "adjudicated", "conflict", "cant_tell")}

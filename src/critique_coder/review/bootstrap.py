@@ -1,4 +1,4 @@
-"""Percentile intervals by a bootstrap that draws items, so that the verdicts on one item count as the related things they are.
+"""Percentile intervals by a bootstrap that draws items: the verdicts on one item count as the related things they are.
 
 Items with the same verdicts are alike to every statistic here, so a draw of n items is a multinomial draw over the
 few patterns that occur: 20,000 items cost as much as 20.

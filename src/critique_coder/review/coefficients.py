@@ -72,7 +72,8 @@ def _alpha(patterns: Sequence[Counts], weights: Array) -> Array:
     differing = (raters**2 - (table**2).sum(axis=1)) / (raters - 1)
     given = weights @ table
     total = given.sum(axis=1)
-    return 1 - (total - 1) * ratio(weights @ differing, total**2 - (given**2).sum(axis=1))
+    alpha: Array = 1 - (total - 1) * ratio(weights @ differing, total**2 - (given**2).sum(axis=1))
+    return alpha
 
 
 def _kappa(patterns: Sequence[tuple[str, str]], weights: Array) -> Array:
