@@ -61,7 +61,7 @@ LABELLING = """<View>
 def to_csv(cases: Iterable[Case], ratings: Iterable[Rating]) -> str:
     """One line a verdict, in an order that follows from the verdicts; tags are parted by ``|``."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writeheader()
     for case, question, rating in _told(cases, ratings):
         writer.writerow(
