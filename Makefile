@@ -37,7 +37,8 @@ $(VENV)/ready: pyproject.toml requirements.lock
 	$(PIP) install --quiet --no-deps --editable .
 	touch $@
 
-# Its reward is tested against the judge's server; of all that verl needs, that part wants nothing.
+# Its reward is tested against the judge's server, its readers against exported data; of all that verl needs, they want
+# what requirements-dev.lock has (tensordict, omegaconf, pillow).
 VERL := verl==0.9.1
 
 $(VENV)/ready-to-test: $(VENV)/ready requirements-dev.lock

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from critique_coder.prompts import after_thinking, extract_code, parse_judgement
+from critique_coder.prompts import after_thinking, extract_code, parse_judgement, parse_tests
 from critique_coder.records import Judgement
 
 settings.register_profile("rooms", database=None, deadline=None, max_examples=60)
@@ -76,7 +76,9 @@ def test_two_blocks_are_not_joined() -> None:
 
 
 code_lines = st.lists(
-    st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="`~\x7f\x85"), max_size=15),
+    st.text(st.characters(min_codepoint=32, max_codepoint=0x24F, exclude_characters="`~\x7f\x85"), max_size=15).filter(
+        lambda line: "think>" not in line  # hypothesis tries the parser's own words
+    ),
     min_size=1,
     max_size=5,
 )
@@ -162,3 +164,12 @@ def test_anything_else_is_malformed(critique: str) -> None:
 def test_a_verdict_line_of_other_letters_is_never_a_judgement(before: str, inside: str) -> None:
     critique = before + rf"\conclusion{{{inside}}}"
     assert parse_judgement(critique) is Judgement.MALFORMED
+
+
+def test_tests_are_pairs_of_blocks_and_what_has_no_pair_is_left_out() -> None:
+    one = "```input\n1 2\n```\nso\n```output\n3\n```\n"
+    assert parse_tests(one + one) == [("1 2\n", "3\n")] * 2
+    assert parse_tests("```output\n3\n```\n```input\n1\n```") == []
+    assert parse_tests("```input\n1\n```\n```python\nx\n```\n```output\n3\n```") == []
+    assert parse_tests("```input\n1\n```\n```output\n3") == []
+    assert parse_tests("<think>" + one) == [] and parse_tests("<think>" + one + "</think>") == []

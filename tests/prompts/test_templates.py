@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.prompts import Template, critique_prompt, load_template, solve_prompt
+from critique_coder.prompts import (
+    Template,
+    critique_prompt,
+    load_template,
+    parse_tests,
+    revise_prompt,
+    solve_prompt,
+    write_tests_prompt,
+)
 from critique_coder.records import Problem, TestCase, TestKind
 from making import a_problem, complaint
 
@@ -125,3 +133,56 @@ def test_a_missing_template_is_refused(tmp_path: Path) -> None:
     assert "cannot read" in complaint(load_template, "solve", tmp_path / "none.jinja")
     assert "cannot read" in complaint(load_template, "solve", tmp_path)
     assert "critique_chat" in complaint(load_template, "critique", "critique_caht")
+
+
+VARIANTS = [
+    *(("solve", name) for name in ("solve", "solve_steps", "solve_thinking")),
+    *(("critique", name) for name in ("critique", "critique_chat", "critique_steps", "critique_thinking")),
+    *(("revise", name) for name in ("revise", "revise_thinking")),
+    *(("write_tests", name) for name in ("write_tests", "write_tests_thinking")),
+]
+
+
+def rendered(kind: str, template: Template, problem: Problem) -> str:
+    solve = load_template("solve")
+    made = {
+        "solve": lambda: solve_prompt(template, problem),
+        "critique": lambda: critique_prompt(template, solve, problem, "x = 'mine'"),
+        "revise": lambda: revise_prompt(template, solve, problem, "x = 'mine'", "<think>T?</think>It is off by one."),
+        "write_tests": lambda: write_tests_prompt(template, problem, 3),
+    }[kind]()
+    return "\n".join(turn["content"] for turn in made)
+
+
+@pytest.mark.parametrize(("kind", "name"), VARIANTS)
+@pytest.mark.parametrize("problem", [STDIO, a_problem(), a_problem(starter_code="def double(n):")])
+def test_every_built_in_template_shows_what_it_is_about(kind: str, name: str, problem: Problem) -> None:
+    template = load_template(kind, name)
+    text = rendered(kind, template, problem)
+    assert template.name == name and problem.statement in text and "{{" not in text and "\n\n\n" not in text
+    assert ("x = 'mine'" in text) is (kind in ("critique", "revise"))
+    if kind == "critique":
+        assert r"\conclusion{T}" in text and r"\conclusion{F}" in text
+    if kind == "revise":
+        assert "It is off by one." in text and "T?" not in text
+    if kind == "write_tests":
+        assert parse_tests(text) == [("the input\n", "the output\n")] and "3 tests" in text
+
+
+def test_the_steps_variants_ask_for_reasons_and_the_thinking_ones_leave_them_to_the_model() -> None:
+    for kind in ("solve", "critique"):
+        steps, thinking = (rendered(kind, load_template(kind, f"{kind}_{way}"), STDIO) for way in ("steps", "thinking"))
+        assert "step by step" in steps and "step by step" not in thinking
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        ("revise", "{{ statement }} {{ solution }}", "critique"),
+        ("write_tests", "{{ statement }} ```input ```output {{ reference }}", "reference"),
+        ("write_tests", "{{ statement }}: give JSON", "```input"),
+    ],
+)
+def test_an_own_file_for_the_other_kinds_is_checked_too(tmp_path: Path, kind: str, text: str, wanted: str) -> None:
+    (tmp_path / "own.jinja").write_text(text)
+    assert wanted in complaint(load_template, kind, tmp_path / "own.jinja")

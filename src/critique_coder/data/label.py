@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
+from critique_coder.data.people import People
 from critique_coder.data.recipe import LabelSettings
-from critique_coder.records import CritiqueRow, LabelSource, Problem, Solution, Verdict
+from critique_coder.records import CritiqueRow, Json, LabelSource, Problem, Solution, Verdict
 from critique_coder.storage import hash_fraction
+
+
+class Doubt(StrEnum):
+    """Why a label deserves a person's look."""
+
+    BORDERLINE = "borderline"
+    CONTRADICTED = "contradicted"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A labelled solution that people should look at, as ``doubtful.jsonl`` lists it."""
+
+    row: CritiqueRow
+    doubt: Doubt
+
+    def to_json(self) -> dict[str, Json]:
+        """The row of ``doubtful.jsonl``."""
+        return {
+            "row_id": self.row.id,
+            "problem_id": self.row.problem_id,
+            "solution_id": self.row.solution_id,
+            "doubt": self.doubt.value,
+            "pass_rate": self.row.pass_rate,
+            "label": self.row.label,
+            "label_source": self.row.label_source.value,
+            "test_label": label_by_tests(self.row),
+        }
 
 
 def critique_rows(
@@ -14,34 +46,94 @@ def critique_rows(
     solutions: Iterable[Solution],
     verdicts: Mapping[str, Verdict],
     settings: LabelSettings,
+    people: People = People(),
 ) -> list[CritiqueRow]:
-    """A row for each solution that has code and a verdict; the same code for the same problem counts once.
+    """A row for each solution that has code and a label; the same code for the same problem counts once.
 
-    The label is True when the pass rate is above the threshold (paper, section 2.2).
+    The label is True when the pass rate is above the threshold (paper, section 2.2), or when every test passed
+    (``strict``). What people said of the same code stands above what the tests say.
     """
-    rows: list[CritiqueRow] = []
     seen: set[tuple[str, str]] = set()
-    for solution in solutions:
-        verdict = verdicts[solution.id]
-        if solution.code is None or verdict.pass_rate is None:
-            continue
-        key = (solution.problem_id, solution.code.strip())
-        if key in seen:
-            continue
-        seen.add(key)
-        rows.append(
-            CritiqueRow(
-                id=f"critique/{solution.id}",
-                problem_id=solution.problem_id,
-                solution_id=solution.id,
-                statement=problems[solution.problem_id].statement,
-                solution=solution.code,
-                label=verdict.pass_rate > settings.threshold,
-                label_source=LabelSource.TESTS,
-                pass_rate=verdict.pass_rate,
-            )
-        )
-    return rows
+    rows = (
+        critique_row_of(problems[solution.problem_id], solution, verdicts[solution.id], settings, people)
+        for solution in solutions
+    )
+    return [row for row in rows if row is not None and _first(row, seen)]
+
+
+def _first(row: CritiqueRow, seen: set[tuple[str, str]]) -> bool:
+    key = (row.problem_id, row.solution.strip())
+    new = key not in seen
+    seen.add(key)
+    return new
+
+
+def critique_row_of(
+    problem: Problem, solution: Solution, verdict: Verdict, settings: LabelSettings, people: People = People()
+) -> CritiqueRow | None:
+    """The critique row of one solution; None when it has no code, or neither tests nor people gave it a label."""
+    if solution.code is None:
+        return None
+    by_tests = _by_tests(verdict, settings)
+    person = people.label_of(problem.id, solution.code)
+    label = by_tests if person is None else person.label
+    if label is None:
+        return None
+    return CritiqueRow(
+        id=f"critique/{solution.id}",
+        problem_id=problem.id,
+        solution_id=solution.id,
+        statement=problem.statement,
+        solution=solution.code,
+        label=label,
+        label_source=LabelSource.TESTS if person is None else person.label_source,
+        pass_rate=verdict.pass_rate,
+        test_label=None if person is None else by_tests,
+    )
+
+
+def _by_tests(verdict: Verdict, settings: LabelSettings) -> bool | None:
+    """What the tests say; None when they could not be run, which is never held against a solution."""
+    if verdict.pass_rate is None:
+        return None
+    return verdict.pass_rate == 1 if settings.strict else verdict.pass_rate > settings.threshold
+
+
+def label_by_tests(row: CritiqueRow) -> bool | None:
+    """What the tests say of a row's solution, whoever gave the label; None when they say nothing."""
+    return row.label if row.label_source is LabelSource.TESTS else row.test_label
+
+
+def doubtful(rows: Iterable[CritiqueRow], settings: LabelSettings) -> Iterator[Doubtful]:
+    """The rows where people and tests say different things, and those that no person judged near the threshold."""
+    bound = 1.0 if settings.strict else settings.threshold
+    for row in rows:
+        if row.label_source is not LabelSource.TESTS:
+            if row.test_label is not None and row.test_label is not row.label:
+                yield Doubtful(row, Doubt.CONTRADICTED)
+        elif _near(row.pass_rate, bound, settings.borderline):
+            yield Doubtful(row, Doubt.BORDERLINE)
+
+
+def _near(pass_rate: float | None, bound: float, distance: float) -> bool:
+    """Whether some but not all tests passed, about as many as the bound asks for."""
+    return pass_rate is not None and 0 < pass_rate < 1 and abs(pass_rate - bound) <= distance + 1e-9
+
+
+def label_counts(rows: Iterable[CritiqueRow], doubts: Iterable[Doubtful]) -> dict[str, Json]:
+    """What the manifest says of the labels: rows, True ones, by source, and the doubtful ones by reason."""
+    by_source: Counter[str] = Counter()
+    total = true = 0
+    for row in rows:
+        by_source[row.label_source.value] += 1
+        total, true = total + 1, true + row.label
+    listed = Counter(found.doubt.value for found in doubts)
+    return {
+        "total": total,
+        "true": true,
+        "by_source": dict(sorted(by_source.items())),
+        "doubtful": dict(sorted(listed.items())),
+    }
 
 
 def balance(rows: Sequence[CritiqueRow], seed: int) -> list[CritiqueRow]:

@@ -60,6 +60,12 @@ class LabelSettings(Settings):
 
     threshold: float = Field(0.8, ge=0, le=1)
     """True when the pass rate is above this (paper, section 2.2)."""
+    strict: bool = False
+    """True only when every test passed, whatever the threshold."""
+    people: str | None = None
+    """A feedback folder of the review tool. Where people judged the very code, their label stands above the tests'."""
+    borderline: float = Field(0.1, ge=0, le=1)
+    """List solutions whose pass rate is within this of the threshold, for people to look at."""
 
 
 class MixSettings(Settings):

@@ -8,6 +8,7 @@ of the faults that these parsers exist to avoid.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from critique_coder.records import Judgement
 
@@ -33,22 +34,38 @@ def extract_code(completion: str) -> str | None:
     A fence is a line of three or more backticks or tildes (CommonMark); it is closed by a line of at least as many of
     the same kind. An empty block is no code.
     """
-    answer = after_thinking(completion)
-    if answer is None:
-        return None
-    found: str | None = None
-    fence = ""
+    blocks = [block for _, block in _blocks(completion)]
+    return blocks[-1] if blocks and blocks[-1].strip() else None
+
+
+def parse_tests(completion: str) -> list[tuple[str, str]]:
+    """The tests of an answer, as (input, output): each block called ``input`` that a block called ``output`` follows.
+
+    An input without its output is left out, as is whatever stands in thinking.
+    """
+    tests: list[tuple[str, str]] = []
+    given: str | None = None
+    for name, block in _blocks(completion):
+        if name == "output" and given is not None:
+            tests.append((given, block))
+        given = block if name == "input" else None
+    return tests
+
+
+def _blocks(completion: str) -> Iterator[tuple[str, str]]:
+    """Name (the first word behind the fence) and text of each complete fenced block after any thinking."""
+    fence = name = ""
     block: list[str] = []
-    for line in answer.replace("\r\n", "\n").split("\n"):
+    for line in (after_thinking(completion) or "").replace("\r\n", "\n").split("\n"):
         match = _FENCE.match(line)
         if not fence:
             if match:
-                fence, block = match[1], []
+                fence, name, block = match[1], match[2].strip().partition(" ")[0], []
         elif match and match[1][0] == fence[0] and len(match[1]) >= len(fence) and not match[2].strip():
-            found, fence = "\n".join(block) + "\n", ""
+            yield name, "\n".join(block) + "\n"
+            fence = ""
         else:
             block.append(line)
-    return found if found and found.strip() else None
 
 
 def parse_judgement(critique: str) -> Judgement:

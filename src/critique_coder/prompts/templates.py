@@ -15,18 +15,28 @@ from pathlib import Path
 import jinja2
 import jinja2.meta
 
+from critique_coder.prompts.parse import after_thinking
 from critique_coder.records import BadInput, Problem
 
 _KNOWN = {
     "solve": frozenset({"statement", "starter_code", "entry_point", "language"}),
     "critique": frozenset({"statement", "question", "solution", "language"}),
+    "revise": frozenset({"statement", "question", "solution", "critique", "language"}),
+    "write_tests": frozenset({"statement", "starter_code", "entry_point", "language", "count"}),
 }
 _NEEDED: dict[str, list[tuple[str, ...]]] = {
     "solve": [("statement",)],
     "critique": [("statement", "question"), ("solution",)],
+    "revise": [("statement", "question"), ("solution",), ("critique",)],
+    "write_tests": [("statement",)],
 }
 """Variables of which one of each group must be shown."""
-_BUILT_IN: dict[str, tuple[str, ...]] = {"solve": ("solve",), "critique": ("critique", "critique_chat")}
+_BUILT_IN: dict[str, tuple[str, ...]] = {
+    "solve": ("solve", "solve_steps", "solve_thinking"),
+    "critique": ("critique", "critique_chat", "critique_steps", "critique_thinking"),
+    "revise": ("revise", "revise_thinking"),
+    "write_tests": ("write_tests", "write_tests_thinking"),
+}
 _TURN = re.compile(r"^<!-- (user|assistant) -->\n", re.MULTILINE)
 _ENVIRONMENT = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
@@ -55,11 +65,15 @@ class Template:
 
 
 def load_template(kind: str, path: str | Path | None = None) -> Template:
-    """The template for ``kind`` ("solve" or "critique"): a built-in one by its name, or the user's own file.
+    """The template for ``kind`` (solve, critique, revise, write_tests): a built-in one by its name, or a user's file.
 
-    ``critique`` shows statement and solution in one message (paper, appendix A); ``critique_chat`` shows them as the
-    question and the answer of a chat. A file is checked before it is used: it must parse, use the variables without
-    which the prompt has no sense, and no unknown ones; raises BadInput.
+    ``solve`` and ``critique`` are short enough for a model of 135 million parameters. ``critique_chat`` shows statement
+    and solution as the question and the answer of a chat. The ``_thinking`` ones have the paper's structure (appendix
+    A) for a model that thinks before it answers; the ``_steps`` ones, ``revise`` and ``write_tests`` ask a model that
+    does not to write its reasons down first.
+
+    A file is checked before it is used: it must parse, use the variables without which the prompt has no sense, and no
+    unknown ones; raises BadInput.
     """
     if path is None or str(path) in _BUILT_IN[kind]:
         return _built_in(str(path or kind))
@@ -78,6 +92,8 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
         if not used.intersection(group):
             wanted = " or ".join(f"{{{{ {name} }}}}" for name in group)
             raise BadInput(f"{path}: a {kind} template must show {wanted}")
+    if kind == "write_tests" and not ("```input" in text and "```output" in text):
+        raise BadInput(f"{path}: a write_tests template must show a test's two blocks, ```input and ```output")
     if kind == "critique" and not (r"\conclusion{T}" in text and r"\conclusion{F}" in text):
         raise BadInput(
             f"{path}: a critique template must name both verdict lines, \\conclusion{{T}} and \\conclusion{{F}}"
@@ -107,6 +123,30 @@ def critique_prompt(template: Template, solve: Template, problem: Problem, solut
         question=solve_prompt(solve, problem)[-1]["content"],
         solution=solution.strip("\n"),
         language=problem.language,
+    )
+
+
+def revise_prompt(
+    template: Template, solve: Template, problem: Problem, solution: str, critique: str
+) -> list[dict[str, str]]:
+    """The chat that asks for a better solution than ``solution``, given a critique of it without its thinking."""
+    return template.render(
+        statement=problem.statement.strip(),
+        question=solve_prompt(solve, problem)[-1]["content"],
+        solution=solution.strip("\n"),
+        critique=(after_thinking(critique) or "").strip(),
+        language=problem.language,
+    )
+
+
+def write_tests_prompt(template: Template, problem: Problem, count: int) -> list[dict[str, str]]:
+    """The chat that asks for ``count`` tests of ``problem``."""
+    return template.render(
+        statement=problem.statement.strip(),
+        starter_code=problem.starter_code.rstrip(),
+        entry_point=problem.entry_point,
+        language=problem.language,
+        count=str(count),
     )
 
 
