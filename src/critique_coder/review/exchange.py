@@ -257,3 +257,12 @@ def _seconds(value: Json, where: str) -> float:
 def dump_label_studio(tasks: Sequence[Json]) -> str:
     """The text of the file."""
     return json.dumps(tasks, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def read_verdicts(path: Path, cases: Mapping[str, Case]) -> list[Rating]:
+    """The verdicts of a ``.csv`` or Label Studio ``.json`` file on known items; raises BadInput."""
+    if path.suffix == ".csv":
+        return from_csv(path, cases)
+    if path.suffix == ".json":
+        return from_label_studio(path, cases)
+    raise BadInput(f"{path}: is neither .csv nor .json; export the verdicts in one of these forms")

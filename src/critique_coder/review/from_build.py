@@ -23,11 +23,10 @@ def cases_of_build(folder: Path) -> tuple[Case, ...]:
         for where, row in read_rows(folder / "verdicts.jsonl")
         for verdict in [Verdict.from_json(row, where)]
     }
-    return tuple(_case(row, where, problems, verdicts) for where, row in _critique_rows(folder / "critiques.jsonl"))
-
-
-def _critique_rows(path: Path) -> list[tuple[CritiqueRow, str]]:
-    return [(CritiqueRow.from_json(row, where), where) for where, row in read_rows(path)]
+    return tuple(
+        _case(CritiqueRow.from_json(row, where), where, problems, verdicts)
+        for where, row in read_rows(folder / "critiques.jsonl")
+    )
 
 
 def _case(row: CritiqueRow, where: str, problems: Mapping[str, Problem], verdicts: Mapping[str, Verdict]) -> Case:
