@@ -44,7 +44,7 @@ BUDGETS = (0, 100, 200, 400, 800, 1400, 2000)
 ERRORS = (0.05, 0.1, 0.2)
 CANT_TELL = 0.05
 PLANTED = 0.2
-DRAWS = 10
+DRAWS = 4
 _RIDGE, _SAME = 0.3, 3.0
 """Chosen by the leave-one-out error against the noisy labels."""
 

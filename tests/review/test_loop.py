@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from critique_coder.cli import review_apply, review_export
+from critique_coder.cli import review_agreement, review_apply, review_export
 from critique_coder.data.build import build
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.records import BadInput
 from critique_coder.report import tables
-from critique_coder.storage import read_json, read_rows, write_jsonl
+from critique_coder.review.from_build import cases_of
+from critique_coder.storage import read_json, read_rows, write_json, write_jsonl
+from critique_coder.training.rewards import Scored
+from critique_coder.training.run import _write_rollouts
 
 PROBLEMS = [
     {
@@ -152,3 +155,48 @@ def test_verdicts_go_out_and_come_back_to_the_same_plan(judged: Path, tmp_path: 
 def test_bad_input_of_apply(judged: Path, words: list[str], complaint: str) -> None:
     result = call(review_apply.command, *(word.format(build=judged / "build") for word in words))
     assert isinstance(result.exception, BadInput) and complaint in str(result.exception)
+
+
+def test_agreement_in_words_and_json(judged: Path) -> None:
+    result = call(review_agreement.command, judged / "build", "--verdicts", judged / "verdicts.csv", "--json")
+    found = summary(result)["correct"]
+    assert found["overall"]["verdicts"] == 6 and found["overall"]["agreement"]["value"] == 0.5
+    assert [one["problem_id"] for one in found["tests"]["problems"]] == ["add0", "add1"]
+    assert found["tests"]["problems"][1]["tests"] == {"3": 1}
+    assert "add1: tests too weak for 0, too strict for 1 of 1 solutions" in result.output
+
+
+def test_critiques_of_a_run_become_training_rows(judged: Path, tmp_path: Path) -> None:
+    """Judged rollouts of a run go to KTO and CFT; what the evaluation wrote is not among them."""
+    run = tmp_path / "run"
+    manifest = read_json(judged / "build" / "manifest.json")
+    write_json(run / "manifest.json", {"kind": "run", "data": {"folder": str(judged / "build"), "manifest": manifest}})
+    good, bad = "It is right.\n\\conclusion{T}", "It is right, as x is 3.\n\\conclusion{T}"
+    scored = [
+        Scored(
+            row_id="critique/add0#right",
+            kind="critique",
+            problem_id="add0",
+            completion=text,
+            reward=1.0,
+            finding="correct",
+            detail="",
+        )
+        for text in (good, bad, good)
+    ]
+    _write_rollouts(run, 1, scored)
+    cases = [case for case in cases_of(run) if case.completion]
+    assert [case.completion for case in cases] == [good, bad] and all(case.judgement for case in cases)
+    lines = ["item,question,person,answer"]
+    for case, reason in zip(cases, ("yes", "no"), strict=True):
+        lines += [f"{case.id},judgement,ann,yes", f"{case.id},reason,ann,{reason}"]
+    (tmp_path / "v.csv").write_text("\n".join(lines) + "\n")
+    words = (run, "--verdicts", tmp_path / "v.csv")
+    told = summary(call(review_apply.command, *words, "-o", tmp_path / "feedback", "--yes", "--json"))
+    assert (told["critiques_kto"], told["critiques_cft"], told["labels"]) == (2, 1, 0)
+    reviews = [row for _, row in read_rows(tmp_path / "feedback" / "critique_reviews.jsonl")]
+    assert {row["completion"]: row["reason_right"] for row in reviews} == {good: True, bad: False}
+    summary(call(review_export.command, *words, "--format", "kto", "-o", tmp_path / "kto.jsonl", "--json"))
+    rows = [row for _, row in read_rows(tmp_path / "kto.jsonl")]
+    assert {row["completion"][0]["content"]: row["label"] for row in rows} == {good: True, bad: False}
+    assert "return x + 0" in rows[0]["prompt"][-1]["content"]

@@ -22,9 +22,9 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
     from critique_coder.review.adjudication import latest_ratings
     from critique_coder.review.cases import Evidence
     from critique_coder.review.exchange import read_verdicts
-    from critique_coder.review.from_build import cases_of_build
+    from critique_coder.review.from_build import cases_of
 
-    cases = cases_of_build(folder)
+    cases = cases_of(folder)
     if verdicts is None:
         raise BadInput(f"{folder}: holds no review; make one with `critique-coder review {folder}`, or give --verdicts")
     ratings = read_verdicts(verdicts, {case.id: case for case in cases})
@@ -42,8 +42,9 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
 def command(folder: Path, verdicts: Path | None, output: Path | None, yes: bool, as_json: bool) -> None:
     """Say what people's verdicts change, then write it for the next build to read.
 
-    FOLDER is the build that was reviewed. Labels by people stand above those by tests, tests that people found wrong
-    are left out, and critiques whose reasons were judged become training rows. Nothing is written before you agree.
+    FOLDER is the build, or the run, that was reviewed. Labels by people stand above those by tests, tests that people
+    found wrong are left out, and critiques whose reasons were judged become training rows. Nothing is written before
+    you agree.
 
     \b
     Example:

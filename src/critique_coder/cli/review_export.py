@@ -76,6 +76,8 @@ def _prompts(folder: Path) -> Callable[[Case], list[dict[str, str]]]:
     from critique_coder.data.built import BuiltData
     from critique_coder.prompts.templates import critique_prompt, load_template
 
-    mix = BuiltData.open(folder).manifest["settings"]["mix"]
+    manifest = BuiltData.open(folder).manifest
+    built = manifest["data"]["manifest"] if manifest.get("kind") == "run" else manifest
+    mix = built["settings"]["mix"]
     solve, critique = load_template("solve", mix["solve_template"]), load_template("critique", mix["critique_template"])
     return lambda case: critique_prompt(critique, solve, case.problem, case.code)

@@ -15,6 +15,7 @@ import numpy as np
 from critique_coder.records import Json
 from critique_coder.review.adjudication import Answer, Rating, Resolved
 from critique_coder.review.bootstrap import Array, Interval, difference, interval, ratio, share
+from critique_coder.review.cases import Case, Evidence, Question, asked
 from critique_coder.review.coefficients import Unit, cohens_kappa, krippendorffs_alpha, percent_agreement
 
 
@@ -174,6 +175,40 @@ def agreement(
         pairs=tuple(_pairs(names, blind, seed)),
         tests=against_tests(known, resolved, seed),
     )
+
+
+def agreement_of(evidence: Evidence, seed: int = 0) -> dict[Question, Agreement]:
+    """The figures of each question that is asked in a review. Only a question about a solution has tests beside it.
+
+    A hidden gold item counts for its person, not against the tests.
+    """
+    resolved = evidence.resolved()
+    return {
+        question: agreement(_items(evidence.cases, question), _of(question, evidence.ratings), resolved, seed)
+        for question in Question
+        if any(question in case.questions for case in evidence.cases)
+    }
+
+
+def _items(cases: Iterable[Case], question: Question) -> list[JudgedItem]:
+    of_solution = question is Question.CORRECT
+    return [
+        JudgedItem(
+            id=asked(case.id, question),
+            problem_id=case.problem.id,
+            source=case.problem.source or "",
+            tests=case.tests if of_solution else None,
+            failed_tests=case.failed_tests if of_solution else (),
+            gold=case.gold if of_solution else None,
+            in_random_slice=case.in_random_slice,
+        )
+        for case in cases
+        if question in case.questions
+    ]
+
+
+def _of(question: Question, ratings: Iterable[Rating]) -> list[Rating]:
+    return [rating for rating in ratings if rating.item.endswith(f"?{question.value}")]
 
 
 def _units(ratings: Iterable[Rating]) -> dict[str, dict[str, str]]:

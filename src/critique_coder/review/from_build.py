@@ -1,13 +1,45 @@
-"""The cases that a build folder holds: every labelled solution, and every critique that was written for one."""
+"""The cases that a build or a run holds: labelled solutions, and the critiques that a model wrote while it trained.
+
+Critiques come from the rollouts alone, never from the evaluation: what people say of them is trained on.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from critique_coder.records import BadInput, CritiqueRow, LabelSource, Outcome, Problem, Verdict
+from critique_coder.feedback import code_sha256
+from critique_coder.records import BadInput, CritiqueRow, Judgement, LabelSource, Outcome, Problem, Verdict
 from critique_coder.review.cases import Case
-from critique_coder.storage import read_problems, read_rows
+from critique_coder.storage import read_json, read_problems, read_rows
+
+
+def cases_of(folder: Path) -> tuple[Case, ...]:
+    """The cases of a build, or of a run: its build's and its critiques; raises BadInput."""
+    if not (folder / "rollouts").is_dir():
+        return cases_of_build(folder)
+    data = read_json(folder / "manifest.json").get("data", {}).get("folder")
+    if not isinstance(data, str):
+        raise BadInput(f"{folder / 'manifest.json'}, key 'data': names no build folder; give the build itself")
+    solutions = cases_of_build(Path(data))
+    return (*solutions, *_critiques(folder, {case.id: case for case in solutions}))
+
+
+def _critiques(run: Path, solutions: Mapping[str, Case]) -> list[Case]:
+    """A case for each different critique in the rollouts; those of rows that the build has no more are left out."""
+    found: dict[str, Case] = {}
+    for path in sorted((run / "rollouts").glob("*.parquet")):
+        for _, row in read_rows(path):
+            case = solutions.get(row["row_id"])
+            if row["kind"] == "critique" and case is not None and row["completion"].strip():
+                name = f"{case.id}@{code_sha256(row['completion'])[:12]}"
+                judgement = _JUDGEMENTS.get(row["finding"])
+                found[name] = replace(case, id=name, row_id=case.id, completion=row["completion"], judgement=judgement)
+    return list(found.values())
+
+
+_JUDGEMENTS = {Judgement.CORRECT.value: True, Judgement.INCORRECT.value: False}
 
 
 def cases_of_build(folder: Path) -> tuple[Case, ...]:
