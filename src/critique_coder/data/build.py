@@ -16,7 +16,7 @@ from critique_coder import __version__
 from critique_coder.data.audit import audit, audit_solutions
 from critique_coder.data.candidates import plan_of_candidates, sample_solutions
 from critique_coder.data.filter import Loss, filter_problems
-from critique_coder.data.label import balance, critique_rows
+from critique_coder.data.label import balance, critique_rows, doubtful, label_counts
 from critique_coder.data.mix import (
     RowKind,
     Split,
@@ -28,6 +28,7 @@ from critique_coder.data.mix import (
     split_of,
     training_schema,
 )
+from critique_coder.data.people import feedback_files, read_people
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.data.synthesis import Synthesised, synthesise
@@ -100,6 +101,8 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
         names.append(recipe.candidates.path)
         if not Path(recipe.candidates.path).is_file():
             raise BadInput(f"{recipe.candidates.path}: no such file (candidates.path)")
+    if recipe.label.people is not None:
+        names += [str(place) for place in feedback_files(recipe.label.people)]
     templates = (recipe.mix.solve_template, recipe.mix.critique_template)
     names += [name for name in templates if name is not None and Path(name).is_file()]
     wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
@@ -111,6 +114,9 @@ def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[
     """Filter and audit. Returns the problems, the audit's verdicts by solution id, and the solutions it judged."""
     recipe = work.recipe
     problems, lost = filter_problems(corpus.problems, recipe.filter, recipe.seed)
+    reviewed = list(read_people(recipe.label.people).reviewed(problems))
+    problems = [problem for problem in reviewed if isinstance(problem, Problem)]
+    lost += [loss for loss in reviewed if isinstance(loss, Loss)]
     solutions = audit_solutions(problems, corpus.wrong_solutions)
     judged = _judge(work, problems, solutions, "audit.jsonl", "audit of the problems", first_failure=True)
     verdicts = {verdict.solution_id: verdict for verdict in judged}
@@ -195,9 +201,10 @@ def _mean(values: Sequence[float]) -> float | None:
 def _critique_data(
     work: Build, problems: list[Problem], solutions: list[Solution], verdicts: dict[str, Verdict]
 ) -> list[CritiqueRow]:
-    rows = critique_rows({p.id: p for p in problems}, solutions, verdicts, work.recipe.label)
+    settings = work.recipe.label
+    rows = critique_rows({p.id: p for p in problems}, solutions, verdicts, settings, read_people(settings.people))
     write_jsonl(work.file("critiques.jsonl"), (row.to_json() for row in rows))
-    work.counts["critiques"] = {"total": len(rows), "true": sum(row.label for row in rows)}
+    work.counts["critiques"] = label_counts(rows, doubtful(rows, settings))
     return rows
 
 

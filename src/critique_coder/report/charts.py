@@ -94,16 +94,19 @@ def smoothed(curve: Curve) -> Curve:
     return tuple(means)
 
 
-def line_chart(title: str, lines: Sequence[Line]) -> Markup:
-    """Curves over steps, thin what was logged and thick the moving average; zero is always on the axis."""
+def line_chart(title: str, lines: Sequence[Line], axis: str = "step", from_zero: bool = True) -> Markup:
+    """Curves over steps, or over what ``axis`` names: thin what was logged and thick the moving average.
+
+    Zero is on the value axis unless ``from_zero`` is false.
+    """
     numbers = [number for line in lines for _, number in line.points]
     steps = [step for line in lines for step, _ in line.points]
-    marks = ticks(min(0.0, *numbers), max(0.0, *numbers))
+    marks = ticks(min(0.0, *numbers), max(0.0, *numbers)) if from_zero else ticks(min(numbers), max(numbers))
     x = _Scale(min(steps), max(steps), 40, 308)
     y = _Scale(marks[0], marks[-1], 150, 12)
-    parts = [_grid(marks, y, 40, 308), _step_axis(min(steps), max(steps), x)]
-    parts += [_curve(line, x, y, alone=len(lines) == 1) for line in lines]
-    said = "; ".join(f"{line.name}: {_said(line.points)}" for line in lines)
+    parts = [_grid(marks, y, 40, 308), _step_axis(min(steps), max(steps), x, axis)]
+    parts += [_curve(line, x, y, axis=axis if len(lines) == 1 else None) for line in lines]
+    said = "; ".join(f"{line.name}: {_said(line.points, axis)}" for line in lines)
     return _svg(title, said, 182, Markup("").join(parts))
 
 
@@ -116,9 +119,9 @@ def key(colour: int, dash: int) -> Markup:
     return stretch.format(dash, colour)
 
 
-def _said(curve: Curve) -> str:
+def _said(curve: Curve, axis: str) -> str:
     first, last = smoothed(curve)[0][1], smoothed(curve)[-1][1]
-    return f"from {_plain(first)} at step {curve[0][0]} to {_plain(last)} at step {curve[-1][0]}"
+    return f"from {_plain(first)} at {axis} {curve[0][0]} to {_plain(last)} at {axis} {curve[-1][0]}"
 
 
 def _plain(number: float) -> str:
@@ -132,15 +135,16 @@ def _grid(marks: Sequence[float], y: _Scale, left: float, right: float) -> Marku
     return Markup("").join(row.format(l=left, r=right, y=y(m), t=left - 5, b=y(m) + 3.5, v=_plain(m)) for m in marks)
 
 
-def _step_axis(first: int, last: int, x: _Scale) -> Markup:
+def _step_axis(first: int, last: int, x: _Scale, axis: str) -> Markup:
     label = Markup('<text x="{}" y="167" text-anchor="{}">{}</text>')
     parts = [label.format(x(first), "start", first)]
     if last > first:
-        parts += [label.format((x.start + x.end) / 2, "middle", "step"), label.format(x(last), "end", last)]
+        parts += [label.format((x.start + x.end) / 2, "middle", axis), label.format(x(last), "end", last)]
     return Markup("").join(parts)
 
 
-def _curve(line: Line, x: _Scale, y: _Scale, alone: bool) -> Markup:
+def _curve(line: Line, x: _Scale, y: _Scale, axis: str | None) -> Markup:
+    """One curve; with ``axis``, the name of what it runs over, its values can be read by pointing."""
     if len(line.points) == 1:
         step, number = line.points[0]
         return Markup('<circle class="dot c{}" cx="{}" cy="{}" r="3.5"/>').format(line.colour, x(step), y(number))
@@ -148,11 +152,11 @@ def _curve(line: Line, x: _Scale, y: _Scale, alone: bool) -> Markup:
     averaged = smooth_window(len(line.points)) > 1
     parts = []
     if averaged:
-        parts.append(path.format("thin" if alone else "thin faint", line.colour, _places(line.points, x, y)))
+        parts.append(path.format("thin faint" if axis is None else "thin", line.colour, _places(line.points, x, y)))
     parts.append(path.format(f"thick d{line.dash}", line.colour, _places(smoothed(line.points), x, y)))
-    if alone:
+    if axis is not None:
         every = max(1, len(line.points) // _MOST_HITS)
-        parts += [_hover(step, number, x, y) for step, number in line.points[::every]]
+        parts += [_hover(axis, step, number, x, y) for step, number in line.points[::every]]
     return Markup("").join(parts)
 
 
@@ -160,10 +164,10 @@ def _places(curve: Curve, x: _Scale, y: _Scale) -> str:
     return " ".join(f"{x(step)},{y(number)}" for step, number in curve)
 
 
-def _hover(step: int, number: float, x: _Scale, y: _Scale) -> Markup:
+def _hover(axis: str, step: int, number: float, x: _Scale, y: _Scale) -> Markup:
     """An invisible disc whose title is the value: what a pointer reads off a curve without any script."""
-    disc = Markup('<circle class="hit" cx="{}" cy="{}" r="{}"><title>step {}: {}</title></circle>')
-    return disc.format(x(step), y(number), _HIT_RADIUS, step, _plain(number))
+    disc = Markup('<circle class="hit" cx="{}" cy="{}" r="{}"><title>{} {}: {}</title></circle>')
+    return disc.format(x(step), y(number), _HIT_RADIUS, axis, step, _plain(number))
 
 
 def interval_panel(title: str, dots: Sequence[Dot], reference: float | None = None, reference_name: str = "") -> Markup:

@@ -131,7 +131,7 @@ def words(name: str) -> str:
 
 def data_tables(counts: Json) -> list[CountTable]:
     """The counts of a build's manifest; what another version did not count is left out."""
-    parts = (_problems, _lost, _solutions, _critiques, _warmup, _training, _heldout)
+    parts = (_problems, _lost, _solutions, _critiques, _people, _warmup, _training, _heldout)
     return [table for part in parts if (table := part(counts)).rows]
 
 
@@ -164,6 +164,27 @@ def _solutions(counts: Json) -> CountTable:
 
 def _critiques(counts: Json) -> CountTable:
     return _by_label(counts, "critiques", "Critique rows")
+
+
+def _people(counts: Json) -> CountTable:
+    """What people said and what it changed; empty when nobody judged anything."""
+    total, sources = dig(counts, "critiques", "total"), _part(counts, "critiques", "by_source")
+    changed, gone = dig(counts, "critiques", "doubtful", "contradicted"), dig(_part(counts, "problems", "lost"), _GONE)
+    said = {source: sources.get(source) for source in ("human", "adjudicated")}
+    if not _is_count(total) or not (any(map(_is_count, said.values())) or _is_count(gone)):
+        return CountTable(_PEOPLE, ())
+    amounts = {
+        "labels by people": said["human"],
+        "labels settled by one of them": said["adjudicated"],
+        "labels that are not what the tests say": changed if changed is not None else 0,
+    }
+    rows = [CountRow(name, amount, total) for name, amount in amounts.items() if _is_count(amount)]
+    if _is_count(gone):
+        rows.append(CountRow("problems taken out", gone, 0))
+    return CountTable(_PEOPLE, tuple(rows))
+
+
+_PEOPLE, _GONE = "What people changed", "person_quarantined"
 
 
 def _warmup(counts: Json) -> CountTable:

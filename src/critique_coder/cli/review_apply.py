@@ -1,0 +1,77 @@
+"""``critique-coder review apply``: from verdicts to the feedback folder that a build reads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from critique_coder.cli.options import finish, json_option
+
+if TYPE_CHECKING:
+    from critique_coder.review.cases import Evidence
+
+VERDICTS_HELP = "Take the verdicts from a CSV or Label Studio JSON file instead of the folder's own review."
+
+
+def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
+    """What people said of a build's solutions and critiques; raises BadInput."""
+    from critique_coder.records import BadInput
+    from critique_coder.review.adjudication import latest_ratings
+    from critique_coder.review.cases import Evidence
+    from critique_coder.review.exchange import read_verdicts
+    from critique_coder.review.from_build import cases_of
+
+    cases = cases_of(folder)
+    if verdicts is None:
+        raise BadInput(f"{folder}: holds no review; make one with `critique-coder review {folder}`, or give --verdicts")
+    ratings = read_verdicts(verdicts, {case.id: case for case in cases})
+    return Evidence(cases, tuple(latest_ratings(ratings)))
+
+
+@click.command("apply", short_help="Turn verdicts into labels that the next build reads.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--verdicts", type=click.Path(path_type=Path), help=VERDICTS_HELP)
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="The feedback folder; FOLDER/feedback by default."
+)
+@click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
+@json_option
+def command(folder: Path, verdicts: Path | None, output: Path | None, yes: bool, as_json: bool) -> None:
+    """Say what people's verdicts change, then write it for the next build to read.
+
+    FOLDER is the build, or the run, that was reviewed. Labels by people stand above those by tests, tests that people
+    found wrong are left out, and critiques whose reasons were judged become training rows. Nothing is written before
+    you agree.
+
+    \b
+    Example:
+      critique-coder review apply runs/data
+      critique-coder build demo label.people=runs/data/feedback --output runs/data-2
+    """
+    from critique_coder.review.apply import describe, differs, plan, write_feedback
+
+    place = output if output is not None else folder / "feedback"
+    made = plan(evidence_of(folder, verdicts))
+    lines = describe(made)
+    summary = {"output": str(place), "written": False, **made.summary()}
+    if not differs(made, place):
+        finish([*lines, f"nothing to do: {place} holds this already"], summary, as_json)
+        return
+    for line in lines:
+        click.echo(line)
+    if not yes and not _agreed(place):
+        finish(["nothing was written"], summary, as_json)
+        return
+    write_feedback(made, place)
+    after = f"written to {place}; build again with label.people={place}"
+    finish([after], {**summary, "written": True}, as_json)
+
+
+def _agreed(place: Path) -> bool:
+    """Ask a person; where nobody can answer, refuse and name the option."""
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to ask; give --yes to write it")
+    return click.confirm(f"write {place}?", default=False)

@@ -1,0 +1,1 @@
+"""People judge solutions and critiques: what they answer, how far they agree, and what that changes."""
