@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
@@ -194,6 +195,8 @@ class Worker:
         self._control.close()
         self._process.kill()
         self._process.wait()
+        if self.level is Isolation.PROCESS and self._scratch is not None:
+            _end_those_in(self._scratch)
         self._remove_scratch()
 
     def _remove_scratch(self) -> None:
@@ -201,6 +204,24 @@ class Worker:
             if empty_folder(self._scratch):
                 Path(self._scratch).rmdir()
             self._scratch = None
+
+
+def _end_those_in(folder: str) -> None:
+    """Kill the processes that work in ``folder``: descendants of a zygote that was killed before it could do so."""
+    for _ in range(100):  # one that forks while we look is found the next time
+        found = [process for process in Path("/proc").glob("[0-9]*") if _works_in(process, folder)]
+        for process in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(int(process.name), signal.SIGKILL)
+        if not found:
+            return
+
+
+def _works_in(process: Path, folder: str) -> bool:
+    try:
+        return str((process / "cwd").readlink()) == folder
+    except OSError:
+        return False
 
 
 def _interpreter() -> str:

@@ -41,7 +41,7 @@ class Runner:
     """What can be prepared before the fork."""
 
     def __init__(self, level: str, scratch: str) -> None:
-        self._level, self._scratch = level, scratch
+        self._level, self._scratch, self._zygote = level, scratch, os.getpid()
         self._readable = [] if level == "full" else [*jail.runtime_paths(), *jail.DEVICES]
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
@@ -80,6 +80,8 @@ class Runner:
     def _confine(self, limits: dict[str, Any]) -> None:
         os.setsid()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != self._zygote:  # it died before we asked to die with it
+            raise OSError("the zygote is gone")
         prctl(PR_SET_DUMPABLE, 1)  # lets the zygote read how much memory we use; another solution never runs beside us
         _set_limits(limits, self._level)
         if self._level == "light":
@@ -196,7 +198,8 @@ def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channe
         status = status or 1
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if not stream.closed:  # a program may close its output, with a `with`, say
+                stream.flush()
         except BaseException:
             status = 120
     if fetch:

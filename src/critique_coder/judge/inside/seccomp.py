@@ -76,6 +76,7 @@ _DENIED_WITHOUT_NAMESPACES: dict[str, tuple[int | None, int | None]] = {
 
 _CLONE, _CLONE3, _KILL, _TGKILL = (56, 220), (435, 435), (62, 129), (234, 131)
 _SOCKETPAIR, _PRLIMIT, _FCNTL, _IOCTL, _SENDTO = (53, 199), (302, 261), (72, 25), (16, 29), (44, 206)
+_PRCTL, _PDEATHSIG = (157, 167), 1
 
 _CLONE_THREAD = 0x00010000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
@@ -146,6 +147,8 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
         _REFUSE,
     ]  # F_SETOWN, F_SETOWN_EX
     no_owner_io = [_argument(1), _step(_EQUAL, 0x8901, 3, 0), _step(_EQUAL, 0x8902, 2, 0), _step(_EQUAL, 0x5412, 1, 0)]
+    # whoever could ask not to be killed with the zygote would outlive it
+    dies_with_parent = [_argument(0), _step(_EQUAL, _PDEATHSIG, 1, 0), _PERMIT, _REFUSE]
     return [
         *_only_if(_CLONE[column], threads_only),
         # the flags of clone3 lie in memory, out of reach of a filter; the C library falls back to clone
@@ -153,6 +156,7 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
         *_only_if(_KILL[column], self_only),
         *_only_if(_TGKILL[column], self_only),
         *_only_if(_PRLIMIT[column], own_limits),
+        *_only_if(_PRCTL[column], dies_with_parent),
         *_only_if(_SOCKETPAIR[column], stream_pair),
         *_only_if(_FCNTL[column], no_owner),
         *_only_if(_IOCTL[column], [*no_owner_io, _PERMIT, _REFUSE]),
