@@ -34,7 +34,7 @@ from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.skew import Skew
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.data.synthesis import Synthesised, synthesise
-from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
+from critique_coder.data.verify import JudgeOptions, check_unscored, open_verifier, verify_solutions
 from critique_coder.models.embedded import NAME as EMBEDDED
 from critique_coder.prompts import load_template
 from critique_coder.records import BadInput, CritiqueRow, Json, Outcome, Problem, Solution, Verdict
@@ -147,7 +147,7 @@ def _judge(
     first_failure: bool = False,
 ) -> list[Verdict]:
     by_id = {problem.id: problem for problem in problems}
-    with open_judge(work.recipe.judge, replace(work.options, first_failure=first_failure)) as judge:
+    with open_verifier(work.recipe.judge, replace(work.options, first_failure=first_failure)) as judge:
         verdicts = verify_solutions(judge, by_id, solutions, work.file(name), title)
     check_unscored(verdicts, work.recipe.judge)
     return verdicts
