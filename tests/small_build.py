@@ -8,6 +8,7 @@ from typing import Any
 from critique_coder.data.build import build
 from critique_coder.data.built import BuiltData
 from critique_coder.data.recipe import BuildRecipe
+from critique_coder.data.verify import JudgeOptions
 from critique_coder.settings import resolve
 from critique_coder.storage import write_jsonl
 from making import a_problem
@@ -16,7 +17,7 @@ RIGHT = ("def double(n):\n    return n + n\n", "def double(n):\n    return 2 * n
 WRONG = ("def double(n):\n    return n\n", "def double(n):\n    return n * n\n", "def double(n):\n    return 2 * n +\n")
 
 
-def small_build(folder: Path, *overrides: str) -> BuiltData:
+def small_build(folder: Path, *overrides: str, options: JudgeOptions = JudgeOptions()) -> BuiltData:
     """Build in ``folder/data``, with overrides such as ``mix.critique_share=0.2``."""
     problems = [
         a_problem(f"p{n}", metadata={"split": "train" if n < 4 else "heldout"}, licence="MIT") for n in range(6)
@@ -34,5 +35,5 @@ def small_build(folder: Path, *overrides: str) -> BuiltData:
         "judge": {"workers": 2},
         "mix": {"critique_share": 0.5},
     }
-    build(resolve(BuildRecipe, recipe, overrides, "recipe"), folder / "data")
+    build(resolve(BuildRecipe, recipe, overrides, "recipe"), folder / "data", options)
     return BuiltData.open(folder / "data")

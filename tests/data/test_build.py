@@ -34,6 +34,9 @@ SAME_BYTES = (
     "critiques.jsonl",
     "quarantine.jsonl",
     "warmup.jsonl",
+    "doubtful.jsonl",
+    "difficulty.jsonl",
+    "never_solved.jsonl",
     "rows/train.parquet",
     "rows/heldout.parquet",
 )

@@ -110,10 +110,9 @@ def test_an_endpoint_gives_each_problem_its_own_seeds(tmp_path: Path) -> None:
         assert served.most_at_once <= 4 and len(served.requests) == 21
         assert [s.id for s in solutions] == [f"p{n}#{k}" for n in range(7) for k in range(3)]
         assert len({s.code for s in solutions}) == 21
-        fewer = sample_solutions(
-            lambda: open_model("m", served.url, 4), PROBLEMS[3:], plan_of_candidates({**SETTINGS, "endpoint": ""}, 3, 5),
-            load_template("solve"), tmp_path / "fewer.jsonl",
-        )  # fmt: skip
+        plan = plan_of_candidates({**SETTINGS, "endpoint": served.url}, 3, 5)
+        opened = open_model("m", served.url, 4)
+        fewer = sample_solutions(lambda: opened, PROBLEMS[3:], plan, load_template("solve"), tmp_path / "fewer.jsonl")
     assert [s.code for s in fewer] == [s.code for s in solutions[9:]]
     assert spent(solutions, AuthorSettings(prompt_price=2, completion_price=10)) == {
         "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147, "cost": round((420 + 1470) / 1e6, 6),

@@ -16,7 +16,8 @@ from ray.cluster_utils import Cluster
 from critique_coder.judge import Judge
 from critique_coder.judge.ray_judge import RayJudge
 from critique_coder.records import BadInput, Outcome, Problem, Solution, TestCase, TestKind
-from critique_coder.storage import write_jsonl
+from critique_coder.storage import sha256_file, write_jsonl
+from small_build import small_build
 
 PROBLEM = Problem("p", "s", tuple(TestCase(TestKind.CALL, args=(x,), expected=2 * x) for x in (1, 2)), entry_point="f")
 CODES = ("def f(x): return 2 * x", "def f(x): return 2", "def f(:", "1 / 0")
@@ -56,6 +57,34 @@ def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(clus
         assert judges.nodes == 1
     assert [v.solution_id for v in got] == [f"s{n}" for n in range(200)]
     assert Outcome.UNSCORED not in {v.outcome for v in got}
+
+
+def test_a_build_on_a_cluster_that_loses_a_node_is_the_one_made_here(cluster: Cluster, tmp_path: Path) -> None:
+    import threading
+
+    from critique_coder.data.verify import JudgeOptions
+
+    here = small_build(tmp_path / "here")
+    folder = tmp_path / "there"
+    stop = threading.Event()
+
+    def lose_a_node() -> None:
+        log = folder / "data" / "verdicts.jsonl"
+        while not stop.is_set() and not (log.exists() and log.stat().st_size):
+            stop.wait(0.01)
+        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+    killer = threading.Thread(target=lose_a_node)
+    killer.start()
+    try:
+        there = small_build(folder, options=JudgeOptions(ray=cluster.address))
+    finally:
+        stop.set()
+        killer.join()
+    names = here.manifest["outputs"]
+    assert {name: sha256_file(there.folder / name) for name in names} == {
+        name: sha256_file(here.folder / name) for name in names
+    }
 
 
 def test_the_command_judges_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from critique_coder.cli.options import (
 )
 @click.option("--model", help="Folder or hub id of the model that writes the candidate solutions.")
 @click.option("--endpoint", help="OpenAI-compatible server that writes them, such as http://localhost:8000/v1.")
+@click.option("--ray", metavar="ADDRESS", help="Judge on the nodes of this Ray cluster; 'auto' for this machine's own.")
 @print_config_option
 @unsafe_option
 @json_option
@@ -36,6 +37,7 @@ def command(
     problems: str | None,
     model: str | None,
     endpoint: str | None,
+    ray: str | None,
     print_config: bool,
     unsafe_no_isolation: bool,
     as_json: bool,
@@ -68,7 +70,7 @@ def command(
         quiet_libraries()
     from critique_coder.data.build import build
 
-    manifest = build(settings, output, judge_options(unsafe_no_isolation))
+    manifest = build(settings, output, judge_options(unsafe_no_isolation, ray=ray))
     counts = manifest["counts"]
     lines = [
         f"problems   {counts['problems']['kept']} kept of {counts['problems']['read']}",

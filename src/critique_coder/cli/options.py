@@ -43,11 +43,11 @@ def overrides_argument(function: F) -> F:
     return click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")(function)
 
 
-def judge_options(unsafe_no_isolation: bool, first_failure: bool = False) -> JudgeOptions:
+def judge_options(unsafe_no_isolation: bool, first_failure: bool = False, ray: str | None = None) -> JudgeOptions:
     """The judge's options from the command line's."""
     if unsafe_no_isolation:
         click.echo("critique-coder: isolation may be off: programs can read and change your files", err=True)
-    return JudgeOptions(first_failure=first_failure, allow_no_isolation=unsafe_no_isolation)
+    return JudgeOptions(first_failure=first_failure, allow_no_isolation=unsafe_no_isolation, ray=ray)
 
 
 def finish(lines: list[str], summary: dict[str, Json], as_json: bool) -> None:

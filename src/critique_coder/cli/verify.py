@@ -11,10 +11,7 @@ import click
 from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_option, judge_options, unsafe_option
 
 if TYPE_CHECKING:
-    from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.sources import Corpus
-    from critique_coder.data.verify import JudgeOptions
-    from critique_coder.judge.ray_judge import RayJudge
 
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
@@ -67,7 +64,7 @@ def command(
         missing = "SOLUTIONS" if solutions is None else "--problems" if problems is None else "--output"
         raise click.UsageError(f"{missing} is missing")
     from critique_coder.data.recipe import JudgeSettings
-    from critique_coder.data.verify import open_judge, verify_solutions
+    from critique_coder.data.verify import open_verifier, verify_solutions
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput, Outcome
     from critique_coder.storage import read_solutions, sha256_file
@@ -84,9 +81,9 @@ def command(
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
     claim_output(output, {**inputs, **limits})
     settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
-    options = judge_options(unsafe_no_isolation, first_failure)
+    options = judge_options(unsafe_no_isolation, first_failure, ray)
     try:
-        with open_judge(settings, options) if ray is None else _cluster(ray, settings, options) as judge:
+        with open_verifier(settings, options) as judge:
             verdicts = verify_solutions(judge, known, answers, output)
     except BadInput:
         _leave_nothing(output)
@@ -100,21 +97,6 @@ def command(
     finish(lines, summary, as_json)
     if outcomes[Outcome.UNSCORED]:
         raise click.exceptions.Exit(EXIT_UNSCORED)
-
-
-def _cluster(address: str, settings: JudgeSettings, options: JudgeOptions) -> RayJudge:
-    """Judges on a cluster's nodes with the settings that a judge here would have."""
-    from critique_coder.judge.ray_judge import RayJudge
-
-    return RayJudge(
-        address,
-        {
-            "time_limit_s": settings.time_limit_s,
-            "memory_limit_mb": settings.memory_limit_mb,
-            "first_failure": options.first_failure,
-            "allow_no_isolation": options.allow_no_isolation,
-        },
-    )
 
 
 def known_problems(problems: str) -> Corpus:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from critique_coder import __version__
 from critique_coder.data.audit import audit, audit_solutions
-from critique_coder.data.candidates import plan_of_candidates, sample_solutions
+from critique_coder.data.authors import recorded_files, solutions_of_authors
+from critique_coder.data.difficulty import Difficulty, outside, strata
 from critique_coder.data.filter import Loss, filter_problems
 from critique_coder.data.label import balance, critique_rows, doubtful, label_counts
 from critique_coder.data.mix import (
@@ -30,17 +31,16 @@ from critique_coder.data.mix import (
 )
 from critique_coder.data.people import feedback_files, read_people
 from critique_coder.data.recipe import BuildRecipe
+from critique_coder.data.skew import Skew
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.data.synthesis import Synthesised, synthesise
-from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
-from critique_coder.models import TextModel, open_model
+from critique_coder.data.verify import JudgeOptions, check_unscored, open_verifier, verify_solutions
 from critique_coder.models.embedded import NAME as EMBEDDED
-from critique_coder.prompts import extract_code, load_template
+from critique_coder.prompts import load_template
 from critique_coder.records import BadInput, CritiqueRow, Json, Outcome, Problem, Solution, Verdict
 from critique_coder.settings import to_toml
 from critique_coder.storage import (
     claim_folder,
-    read_solutions,
     require_space,
     sha256_file,
     write_json,
@@ -85,7 +85,7 @@ def build(recipe: BuildRecipe, folder: Path, options: JudgeOptions = JudgeOption
     solutions = _candidates(work, problems, templates)
     verdicts = _judge_candidates(work, problems, solutions)
     rows = _critique_data(work, problems, solutions, verdicts)
-    _write_rows(work, problems, rows, templates)
+    _write_rows(work, problems, rows, templates, _difficulty(work, solutions, verdicts))
     _write_warmup(work, problems, rows, verdicts, _reference_rows(work, problems, wrong, audited), audited, templates)
     return _write_manifest(work, inputs, templates)
 
@@ -97,12 +97,9 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
     if twice:
         raise BadInput(f"problem {twice[0]!r} is in more than one source; ids must be unique")
     names = [name for corpus in corpora for name in corpus.files]
-    if recipe.candidates.path is not None:
-        names.append(recipe.candidates.path)
-        if not Path(recipe.candidates.path).is_file():
-            raise BadInput(f"{recipe.candidates.path}: no such file (candidates.path)")
+    names += recorded_files(recipe.candidates)
     if recipe.label.people is not None:
-        names += [str(place) for place in feedback_files(recipe.label.people)]
+        names += map(str, feedback_files(recipe.label.people))
     templates = (recipe.mix.solve_template, recipe.mix.critique_template)
     names += [name for name in templates if name is not None and Path(name).is_file()]
     wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
@@ -113,10 +110,11 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
 def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[str, Verdict], list[Solution]]:
     """Filter and audit. Returns the problems, the audit's verdicts by solution id, and the solutions it judged."""
     recipe = work.recipe
-    problems, lost = filter_problems(corpus.problems, recipe.filter, recipe.seed)
-    reviewed = list(read_people(recipe.label.people).reviewed(problems))
-    problems = [problem for problem in reviewed if isinstance(problem, Problem)]
-    lost += [loss for loss in reviewed if isinstance(loss, Loss)]
+    people = read_people(recipe.label.people)
+    reviewed = list(people.reviewed(corpus.problems))
+    given = [problem for problem in reviewed if isinstance(problem, Problem)]
+    problems, lost = filter_problems(given, recipe.filter, recipe.seed)
+    lost = [loss for loss in reviewed if isinstance(loss, Loss)] + lost
     solutions = audit_solutions(problems, corpus.wrong_solutions)
     judged = _judge(work, problems, solutions, "audit.jsonl", "audit of the problems", first_failure=True)
     verdicts = {verdict.solution_id: verdict for verdict in judged}
@@ -149,36 +147,16 @@ def _judge(
     first_failure: bool = False,
 ) -> list[Verdict]:
     by_id = {problem.id: problem for problem in problems}
-    with open_judge(work.recipe.judge, replace(work.options, first_failure=first_failure)) as judge:
+    with open_verifier(work.recipe.judge, replace(work.options, first_failure=first_failure)) as judge:
         verdicts = verify_solutions(judge, by_id, solutions, work.file(name), title)
     check_unscored(verdicts, work.recipe.judge)
     return verdicts
 
 
 def _candidates(work: Build, problems: list[Problem], templates: Templates) -> list[Solution]:
-    settings = work.recipe.candidates
-    if settings.path is not None:
-        known = {problem.id for problem in problems}
-        recorded = read_solutions(settings.path, extract_code)
-        solutions = [s for s in recorded if s.problem_id in known]
-        work.counts["solutions_of_other_problems"] = len(recorded) - len(solutions)
-        if not solutions:
-            raise BadInput(f"{settings.path}, key 'problem_id': no solution is for a problem of this build")
-        write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
-        return solutions
-    model: list[TextModel] = []
-
-    def opened() -> TextModel:
-        if not model:
-            model.append(open_model(settings.model, settings.endpoint, settings.batch_size))
-        return model[0]
-
-    solutions = []
-    for split, n in ((Split.TRAIN, settings.n), (Split.HELDOUT, settings.heldout_n)):
-        own = [problem for problem in problems if work.is_train(problem) is (split is Split.TRAIN)]
-        plan = plan_of_candidates(settings.model_dump(), n, work.recipe.seed)
-        part = work.file(f"candidates/{split.value}.jsonl")
-        solutions += sample_solutions(opened, own, plan, templates.solve, part, f"candidates ({split.value})")
+    sides = {split: [p for p in problems if work.is_train(p) is (split is Split.TRAIN)] for split in Split}
+    recipe = work.recipe
+    solutions = solutions_of_authors(recipe.candidates, sides, templates.solve, recipe.seed, work.folder, work.counts)
     write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in solutions))
     return solutions
 
@@ -201,20 +179,49 @@ def _mean(values: Sequence[float]) -> float | None:
 def _critique_data(
     work: Build, problems: list[Problem], solutions: list[Solution], verdicts: dict[str, Verdict]
 ) -> list[CritiqueRow]:
-    settings = work.recipe.label
-    rows = critique_rows({p.id: p for p in problems}, solutions, verdicts, settings, read_people(settings.people))
+    label = work.recipe.label
+    rows = critique_rows({p.id: p for p in problems}, solutions, verdicts, label, read_people(label.people))
     write_jsonl(work.file("critiques.jsonl"), (row.to_json() for row in rows))
-    work.counts["critiques"] = label_counts(rows, doubtful(rows, settings))
+    doubts = list(doubtful(rows, label))
+    write_jsonl(work.file("doubtful.jsonl"), (doubt.to_json() for doubt in doubts))
+    authors = {solution.id: solution.author for solution in solutions}
+    skew = Skew()
+    for row in balance(rows, work.recipe.seed):
+        skew.add(row, authors[row.solution_id])
+    work.counts["critiques"] = {**label_counts(rows, doubts), "skew": skew.to_json()}
     return rows
 
 
-def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], templates: Templates) -> None:
+def _difficulty(work: Build, solutions: list[Solution], verdicts: dict[str, Verdict]) -> dict[str, float]:
+    """Write the table and the list of what is never solved; returns each problem's share of passing solutions."""
+    table = Difficulty()
+    for solution in solutions:
+        table.add(solution, verdicts[solution.id])
+    write_jsonl(work.file("difficulty.jsonl"), (level.to_json() for level in table.levels()))
+    write_jsonl(work.file("never_solved.jsonl"), table.never_solved())
+    work.counts["difficulty"] = table.summary()
+    return table.shares(work.recipe.difficulty.model)
+
+
+def _write_rows(
+    work: Build,
+    problems: list[Problem],
+    rows: list[CritiqueRow],
+    templates: Templates,
+    shares: dict[str, float],
+) -> None:
     mix, seed = work.recipe.mix, work.recipe.seed
-    train = [problem for problem in problems if work.is_train(problem)]
+    dropped = outside(shares, work.recipe.difficulty.keep)
+    train = [problem for problem in problems if work.is_train(problem) and problem.id not in dropped]
+    if dropped and not train:
+        raise BadInput(f"difficulty.keep = {list(work.recipe.difficulty.keep)}: no training problem lies in this band")
     held = [problem for problem in problems if not work.is_train(problem)]
     learned = {problem.id for problem in train}
+    own = {problem.id for problem in problems if work.is_train(problem)}
+    work.counts["difficulty"]["outside_band"] = len(own - learned)
     balanced = balance([row for row in rows if row.problem_id in learned], seed)
-    converted = convert(train, balanced, mix.critique_share, seed)
+    levels = strata(shares, learned) if mix.stratify else None
+    converted = convert(train, balanced, mix.critique_share, seed, levels)
     train_rows = [
         critique_row(converted[p.id], p, templates, Split.TRAIN)
         if p.id in converted
@@ -222,7 +229,7 @@ def _write_rows(work: Build, problems: list[Problem], rows: list[CritiqueRow], t
         for p in train
     ]
     by_id = {problem.id: problem for problem in problems}
-    pairs = heldout_pairs([row for row in rows if row.problem_id not in learned], seed)
+    pairs = heldout_pairs([row for row in rows if row.problem_id not in own], seed)
     held_rows = [solve_row(problem, templates, Split.HELDOUT) for problem in held]
     held_rows += [critique_row(row, by_id[row.problem_id], templates, Split.HELDOUT) for row in pairs]
     schema = training_schema()
@@ -313,12 +320,14 @@ def _warmup_row(item: Synthesised, problem: Problem, templates: Templates) -> di
 
 
 def _write_manifest(work: Build, inputs: dict[str, str], templates: Templates) -> dict[str, Json]:
-    outputs = ("problems.jsonl", "solutions.jsonl", "critiques.jsonl", "quarantine.jsonl", "warmup.jsonl")
+    asked = work.recipe.candidates
+    outputs = ["problems.jsonl", "solutions.jsonl", "critiques.jsonl", "quarantine.jsonl", "warmup.jsonl"]
+    outputs += ["doubtful.jsonl", "difficulty.jsonl", "never_solved.jsonl"]
     manifest: dict[str, Json] = {
         "kind": "build",
         "inputs": inputs,
         "settings": work.recipe.model_dump(mode="json"),
-        "candidate_model": None if work.recipe.candidates.path else work.recipe.candidates.model or EMBEDDED,
+        "candidate_model": None if asked.path or asked.author else asked.model or EMBEDDED,
         "templates": {t.name: t.sha256 for t in (templates.solve, templates.critique)},
         "counts": work.counts,
         "outputs": {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from critique_coder.data.recipe import AuthorSettings, CandidateSettings
+from critique_coder.data.recipe import AuthorSettings
 from critique_coder.models import Completion, Progress, Sampling, TextModel
 from critique_coder.models.embedded import cache_folder
 from critique_coder.models.endpoint import EndpointModel
@@ -45,11 +45,11 @@ def plan_of_candidates(settings: Mapping[str, Json], n: int, seed: int, author: 
     return SamplingPlan(n, sampling, settings["batch_size"], author, settings.get("endpoint") is not None)
 
 
-def cache_of(settings: CandidateSettings) -> Path | None:
-    """The file in which an endpoint's answers are kept; None for none."""
-    if settings.cache == "none":
+def cache_of(setting: str | None) -> Path | None:
+    """The file in which an endpoint's answers are kept, by the setting ``cache``; None for none."""
+    if setting == "none":
         return None
-    return Path(settings.cache) if settings.cache is not None else cache_folder() / "answers.sqlite"
+    return Path(setting) if setting is not None else cache_folder() / "answers.sqlite"
 
 
 def sample_solutions(

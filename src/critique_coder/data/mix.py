@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,19 +41,26 @@ def split_of(problem: Problem, heldout_share: float) -> Split:
 
 
 def convert(
-    problems: Sequence[Problem], rows: Iterable[CritiqueRow], share: float, seed: int
+    problems: Sequence[Problem],
+    rows: Iterable[CritiqueRow],
+    share: float,
+    seed: int,
+    strata: Mapping[str, int] | None = None,
 ) -> dict[str, CritiqueRow]:
     """The critique row of each training problem that is converted, by problem id (paper, section 2.2).
 
     ``share`` of all ``problems`` is converted, so the total stays; a problem without any row cannot be. The problems
-    are taken in the order of a hash of their id, so that 20 % is a subset of 50 %. Of a problem's rows the one is
-    taken that keeps True and False equally many.
+    are taken in the order of a hash of their id, so that 20 % is a subset of 50 %. With ``strata`` (of difficulty, by
+    problem id) the same share of each is taken, give or take one problem. Of a problem's rows the one is taken that
+    keeps True and False equally many.
     """
     by_problem: dict[str, dict[bool, CritiqueRow]] = {}
     for row in sorted(rows, key=lambda row: hash_fraction(seed, "row", row.id)):
         by_problem.setdefault(row.problem_id, {}).setdefault(row.label, row)
     eligible = [problem for problem in problems if problem.id in by_problem]
     eligible.sort(key=lambda problem: hash_fraction(seed, "mix", problem.id))
+    if strata is not None:
+        eligible = _spread(eligible, strata, seed)
     chosen: dict[str, CritiqueRow] = {}
     surplus = 0
     for problem in eligible[: round(share * len(problems))]:
@@ -63,6 +70,19 @@ def convert(
         surplus += 1 if row.label else -1
         chosen[problem.id] = row
     return chosen
+
+
+def _spread(problems: Sequence[Problem], strata: Mapping[str, int], seed: int) -> list[Problem]:
+    """The problems reordered so that every beginning of the list holds the strata in their proportions."""
+    sides: dict[int, list[Problem]] = {}
+    for problem in problems:
+        sides.setdefault(strata.get(problem.id, -1), []).append(problem)
+    placed = [
+        ((place + hash_fraction(seed, "stratum", stratum)) / len(own), stratum, problem)
+        for stratum, own in sides.items()
+        for place, problem in enumerate(own)
+    ]
+    return [problem for _, _, problem in sorted(placed, key=lambda entry: entry[:2])]
 
 
 def heldout_pairs(rows: Sequence[CritiqueRow], seed: int) -> list[CritiqueRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from critique_coder.settings import Settings
 
@@ -85,11 +85,29 @@ class LabelSettings(Settings):
     """List solutions whose pass rate is within this of the threshold, for people to look at."""
 
 
+class DifficultySettings(Settings):
+    """Which problems are worth training on, by the share of solutions that pass every test."""
+
+    keep: tuple[float, float] = (0.0, 1.0)
+    """Train only on problems whose share lies in this band; [0.05, 0.95] drops those that teach nothing."""
+    model: str | None = None
+    """Whose solutions are counted (an author's name); all of them together when nothing is said."""
+
+    @field_validator("keep")
+    @classmethod
+    def _band(cls, keep: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= keep[0] <= keep[1] <= 1:
+            raise ValueError("the band goes from a lower to a higher share, both from 0 to 1, such as [0.05, 0.95]")
+        return keep
+
+
 class MixSettings(Settings):
     """How problems are shared out."""
 
     critique_share: float = Field(0.2, ge=0, le=1)
     """Share of the training problems that become critique rows; the others stay solve rows (paper, section 2.2)."""
+    stratify: bool = False
+    """Take the same share of problems of every difficulty; without it the share is drawn from all alike."""
     heldout_share: float = Field(0.3, ge=0, lt=1)
     """Share of the families kept out of training, for evaluation."""
     solve_template: str | None = None
@@ -131,6 +149,7 @@ class BuildRecipe(Settings):
     candidates: CandidateSettings = CandidateSettings()
     judge: JudgeSettings = JudgeSettings()
     label: LabelSettings = LabelSettings()
+    difficulty: DifficultySettings = DifficultySettings()
     mix: MixSettings = MixSettings()
 
 

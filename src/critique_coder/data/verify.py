@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from critique_coder.data.recipe import JudgeSettings
 from critique_coder.judge import Judge
 from critique_coder.progress import bar
 from critique_coder.records import BadInput, Outcome, Problem, Solution, Verdict
 from critique_coder.storage import AppendLog
+
+if TYPE_CHECKING:
+    from critique_coder.judge.ray_judge import RayJudge
 
 
 class TooManyUnscored(Exception):
@@ -20,10 +23,11 @@ class TooManyUnscored(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JudgeOptions:
-    """What ``verify_solutions`` needs beside the settings of a recipe."""
+    """What ``verify_solutions`` needs beside the settings of a recipe. ``ray`` is the address of a Ray cluster."""
 
     first_failure: bool = False
     allow_no_isolation: bool = False
+    ray: str | None = None
 
 
 class Verifier(Protocol):
@@ -42,6 +46,20 @@ def open_judge(settings: JudgeSettings, options: JudgeOptions = JudgeOptions()) 
         first_failure=options.first_failure,
         allow_no_isolation=options.allow_no_isolation,
     )
+
+
+def open_verifier(settings: JudgeSettings, options: JudgeOptions = JudgeOptions()) -> Judge | RayJudge:
+    """A judge here, or judges on the nodes of the cluster at ``options.ray``; verdicts come in the same order.
+
+    Raises IsolationError where a machine cannot isolate, BadInput when there is no such cluster.
+    """
+    if options.ray is None:
+        return open_judge(settings, options)
+    from critique_coder.judge.ray_judge import RayJudge
+
+    limits = {"time_limit_s": settings.time_limit_s, "memory_limit_mb": settings.memory_limit_mb}
+    flags = {"first_failure": options.first_failure, "allow_no_isolation": options.allow_no_isolation}
+    return RayJudge(options.ray, {**limits, **flags})
 
 
 def verify_solutions(

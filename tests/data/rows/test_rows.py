@@ -142,7 +142,7 @@ class Teacher:
 def test_ctrl_hides_the_hint_and_leaves_out_who_tells_it(built: BuiltData, tmp_path: Path) -> None:
     teacher = Teacher()
     with serve(teacher.answer) as served:
-        asked = {"teacher": {"endpoint": served.url, "model": "m", "batch_size": 4}}
+        asked = {"teacher": {"endpoint": served.url, "model": "m", "batch_size": 4, "cache": "none"}}
         rows, manifest = exported(built, tmp_path / "out", "ctrl", **asked)
     assert all("For you alone" in prompt for prompt in teacher.prompts) and len(teacher.prompts) == 16
     assert manifest["counts"]["lost"] == {"leaks_the_hint": sum("n * n" in prompt for prompt in teacher.prompts)}
@@ -163,7 +163,7 @@ def test_a_teacher_that_dies_costs_nothing_and_the_result_is_the_same(built: Bui
     server = [""]
 
     def settings(url: str) -> dict[str, Any]:
-        return {"kind": "ctrl", "teacher": {"endpoint": url, "model": "m", "batch_size": 4}}
+        return {"kind": "ctrl", "teacher": {"endpoint": url, "model": "m", "batch_size": 4, "cache": "none"}}
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     run(whole, Teacher())

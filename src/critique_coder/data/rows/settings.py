@@ -41,6 +41,8 @@ class TeacherSettings(Settings):
     """Longest answer in tokens."""
     batch_size: int = Field(64, ge=1)
     """Answers written at once by a local model; requests in flight at an endpoint."""
+    cache: str | None = None
+    """File that keeps an endpoint's answers; one in the user's cache folder when nothing is said, none with "none"."""
 
 
 class ExportSettings(Settings):

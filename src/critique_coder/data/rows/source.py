@@ -10,6 +10,7 @@ from pathlib import Path
 
 from critique_coder.data.asking import Answer, Question, ask, read_answers
 from critique_coder.data.built import BuiltData
+from critique_coder.data.candidates import cache_of
 from critique_coder.data.label import balance
 from critique_coder.data.mix import Split, Templates, split_of
 from critique_coder.data.rows.settings import ExportSettings
@@ -94,7 +95,9 @@ class RowSource:
     def _teacher(self) -> TextModel:
         teacher = self.settings.teacher
         if not self._opened:
-            self._opened.append(open_model(teacher.model, teacher.endpoint, teacher.batch_size))
+            self._opened.append(
+                open_model(teacher.model, teacher.endpoint, teacher.batch_size, cache_of(teacher.cache))
+            )
         return self._opened[0]
 
     def judged(
