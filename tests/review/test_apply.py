@@ -67,6 +67,12 @@ def test_a_wrong_test_is_left_out_and_the_others_stay() -> None:
     assert review.tests == (case.problem.tests[0], case.problem.tests[3])
 
 
+def test_a_wrong_test_is_left_out_even_where_the_others_outweigh_it() -> None:
+    case = a_case("a", tests=True, failed_tests=(2,))
+    made = planned([case], said(case, YES, tags=(WRONG_TEST,)))
+    assert made.changed == () and len(made.problems[0].tests) == 3
+
+
 def test_a_label_against_the_tests_without_a_tag_changes_no_problem() -> None:
     case = a_case("a", tests=False, failed_tests=(1,))
     assert planned([case], said(case, YES)).problems == ()

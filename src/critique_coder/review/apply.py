@@ -141,15 +141,16 @@ def _problem_review(
 ) -> ProblemReview | None:
     """Quarantine for an ambiguous statement; for wrong tests, without them; with the tests that people kept.
 
-    A test is wrong when it failed a solution that people call correct and tagged so. Where tests let a solution pass
+    A test is wrong when it failed a solution that people call correct and tagged so, even one whose other tests make
+    up for it. Where tests let a solution pass
     that people call incorrect and tagged so, only a further test can help: without one the problem is quarantined, as
     it is when no test is left.
     """
     if any(AMBIGUOUS in said.tags for _, said in judged):
         return ProblemReview(problem.id, ProblemAction.QUARANTINE, "people call the statement ambiguous")
-    blamed = [(case, said) for case, said in judged if WRONG_TEST in said.tags and case.tests is (not said.label)]
-    wrong = {place for case, said in blamed if said.label for place in case.failed_tests}
-    weak = any(not said.label for _, said in blamed)
+    tagged = [(case, said) for case, said in judged if WRONG_TEST in said.tags]
+    wrong = {place for case, said in tagged if said.label for place in case.failed_tests}
+    weak = any(case.tests and not said.label for case, said in tagged)
     new = [one for one in added if one.test not in problem.tests]
     if not (wrong or weak or new):
         return None
