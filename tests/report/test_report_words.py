@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import COUNTS, make_build, make_run
@@ -105,11 +106,12 @@ def test_dots_without_an_interval_are_drawn() -> None:
 
 
 def test_what_people_changed_is_shown_when_they_did() -> None:
-    critiques = {**COUNTS["critiques"], "by_source": {"human": 24, "adjudicated": 6}, "doubtful": {"contradicted": 9}}
-    problems = {**COUNTS["problems"], "lost": {"person_quarantined": 2}}
+    counts: dict[str, Any] = dict(COUNTS)
+    critiques = {**counts["critiques"], "by_source": {"human": 24, "adjudicated": 6}, "doubtful": {"contradicted": 9}}
+    problems = {**counts["problems"], "lost": {"person_quarantined": 2}}
     (found,) = (
         table
-        for table in tables.data_tables({**COUNTS, "critiques": critiques, "problems": problems})
+        for table in tables.data_tables({**counts, "critiques": critiques, "problems": problems})
         if table.title == "What people changed"
     )
     assert {row.name: row.amount for row in found.rows} == {

@@ -92,6 +92,16 @@ def test_quarantine(tests: bool, failed: tuple[int, ...], answer: Answer, tag: s
     assert (review.action, review.reason, review.tests) == (ProblemAction.QUARANTINE, reason, ())
 
 
+def test_a_problem_may_need_more_than_one_persons_word() -> None:
+    case = a_case("a", tests=False, failed_tests=(1,))
+    tags = (WRONG_TEST,)
+    alone, both = (Evidence((case,), tuple(said(case, *answers, tags=tags))) for answers in ((YES,), (YES, YES)))
+    assert plan(alone, min_people=2).problems == () and len(plan(alone, min_people=2).labels) == 1
+    assert plan(both, min_people=2).problems == plan(both).problems != ()
+    decided = replace(alone, decisions=(Decision(asked("a", CORRECT), True, "looked", "x"),))
+    assert len(plan(decided, min_people=2).problems) == 1
+
+
 def test_a_kept_test_mends_weak_tests_and_says_whose_it_is() -> None:
     case = a_case("a")
     new = TestCase(TestKind.CALL, args=(-3,), expected=-6)

@@ -70,21 +70,30 @@ class Plan:
         }
 
 
-def plan(evidence: Evidence) -> Plan:
-    """What the evidence amounts to."""
+def plan(evidence: Evidence, min_people: int = 1) -> Plan:
+    """What the evidence amounts to.
+
+    A problem's tests, or the problem, are only touched on the word of ``min_people`` who agree on one of its solutions
+    or of a decision: that changes the labels of all its solutions, and one person errs too often for it.
+    """
     resolved = evidence.resolved()
     cases = {case.id: case for case in solutions_of(evidence.cases) if case.gold is None}
     said = {case.id: found for case in cases.values() if (found := resolved.get(asked(case.id, Question.CORRECT)))}
     labels = {name: _label(cases[name], found, found.label) for name, found in said.items() if found.label is not None}
     labels = _without_contradictions(labels)
     changed = tuple(label for name, label in labels.items() if cases[name].tests not in (None, label.label))
+    trusted = [(cases[name], said[name]) for name in labels if _backed(said[name], min_people)]
     return Plan(
         labels=_sorted_labels(labels.values()),
-        problems=tuple(_problem_reviews([(cases[name], said[name]) for name in labels], evidence.added_tests, cases)),
+        problems=tuple(_problem_reviews(trusted, evidence.added_tests, cases)),
         critiques=tuple(_critique_reviews(critiques_of(evidence.cases), resolved)),
         changed=_sorted_labels(changed),
         open={name: count for name, count in counts(resolved).items() if name in ("conflict", "cant_tell")},
     )
+
+
+def _backed(found: Resolved, people: int) -> bool:
+    return found.source is LabelSource.ADJUDICATED or (found.yes if found.label else found.no) >= people
 
 
 def _label(case: Case, found: Resolved, label: bool) -> PersonLabel:
@@ -142,9 +151,8 @@ def _problem_review(
     """Quarantine for an ambiguous statement; for wrong tests, without them; with the tests that people kept.
 
     A test is wrong when it failed a solution that people call correct and tagged so, even one whose other tests make
-    up for it. Where tests let a solution pass
-    that people call incorrect and tagged so, only a further test can help: without one the problem is quarantined, as
-    it is when no test is left.
+    up for it. Where tests let a solution pass that people call incorrect and tagged so, only a further test can help:
+    without one the problem is quarantined, as it is when no test is left.
     """
     if any(AMBIGUOUS in said.tags for _, said in judged):
         return ProblemReview(problem.id, ProblemAction.QUARANTINE, "people call the statement ambiguous")
