@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import COUNTS, make_build, make_run
@@ -104,10 +105,28 @@ def test_dots_without_an_interval_are_drawn() -> None:
     assert "&lt;b&gt;" in drawn and "<b>" not in drawn
 
 
+def test_what_people_changed_is_shown_when_they_did() -> None:
+    counts: dict[str, Any] = dict(COUNTS)
+    critiques = {**counts["critiques"], "by_source": {"human": 24, "adjudicated": 6}, "doubtful": {"contradicted": 9}}
+    problems = {**counts["problems"], "lost": {"person_quarantined": 2}}
+    (found,) = (
+        table
+        for table in tables.data_tables({**counts, "critiques": critiques, "problems": problems})
+        if table.title == "What people changed"
+    )
+    assert {row.name: row.amount for row in found.rows} == {
+        "labels by people": 24,
+        "labels settled by one of them": 6,
+        "labels that are not what the tests say": 9,
+        "problems taken out": 2,
+    }
+
+
 def test_counts_of_the_build_are_shown_as_they_are() -> None:
     found = {table.title: {row.name: row.amount for row in table.rows} for table in tables.data_tables(COUNTS)}
     assert found["Problems"] == {"problems kept of 410": 388, f"tests kept of {words.count(4213)}": 3907}
     assert found["Quarantine"] == {"reference fails": 14, "tests too long": 8}
     assert found[f"Critique rows ({words.count(1508)})"] == {"of correct solutions": 433, "of wrong solutions": 1075}
     assert found["Held-out rows"] == {"solve": 84, "critique": 168}
+    assert "What people changed" not in found
     assert tables.data_tables(None) == [] and tables.data_tables({"problems": 3, "rows": []}) == []

@@ -67,6 +67,12 @@ def test_a_wrong_test_is_left_out_and_the_others_stay() -> None:
     assert review.tests == (case.problem.tests[0], case.problem.tests[3])
 
 
+def test_a_wrong_test_is_left_out_even_where_the_others_outweigh_it() -> None:
+    case = a_case("a", tests=True, failed_tests=(2,))
+    made = planned([case], said(case, YES, tags=(WRONG_TEST,)))
+    assert made.changed == () and len(made.problems[0].tests) == 3
+
+
 def test_a_label_against_the_tests_without_a_tag_changes_no_problem() -> None:
     case = a_case("a", tests=False, failed_tests=(1,))
     assert planned([case], said(case, YES)).problems == ()
@@ -84,6 +90,16 @@ def test_quarantine(tests: bool, failed: tuple[int, ...], answer: Answer, tag: s
     case = a_case("a", tests=tests, failed_tests=failed)
     (review,) = planned([case], said(case, answer, tags=(tag,))).problems
     assert (review.action, review.reason, review.tests) == (ProblemAction.QUARANTINE, reason, ())
+
+
+def test_a_problem_may_need_more_than_one_persons_word() -> None:
+    case = a_case("a", tests=False, failed_tests=(1,))
+    tags = (WRONG_TEST,)
+    alone, both = (Evidence((case,), tuple(said(case, *answers, tags=tags))) for answers in ((YES,), (YES, YES)))
+    assert plan(alone, min_people=2).problems == () and len(plan(alone, min_people=2).labels) == 1
+    assert plan(both, min_people=2).problems == plan(both).problems != ()
+    decided = replace(alone, decisions=(Decision(asked("a", CORRECT), True, "looked", "x"),))
+    assert len(plan(decided, min_people=2).problems) == 1
 
 
 def test_a_kept_test_mends_weak_tests_and_says_whose_it_is() -> None:

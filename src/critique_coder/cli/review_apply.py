@@ -13,6 +13,7 @@ from critique_coder.cli.options import finish, json_option
 if TYPE_CHECKING:
     from critique_coder.review.cases import Evidence
 
+MIN_PEOPLE_HELP = "Touch a problem or its tests only where this many people agree, or one of them decided."
 VERDICTS_HELP = "Take the verdicts from a CSV or Label Studio JSON file instead of the folder's own review."
 
 
@@ -37,9 +38,12 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
 @click.option(
     "--output", "-o", type=click.Path(path_type=Path), help="The feedback folder; FOLDER/feedback by default."
 )
+@click.option("--min-people", type=click.IntRange(min=1), default=1, show_default=True, help=MIN_PEOPLE_HELP)
 @click.option("--yes", "-y", is_flag=True, help="Do it without asking.")
 @json_option
-def command(folder: Path, verdicts: Path | None, output: Path | None, yes: bool, as_json: bool) -> None:
+def command(
+    folder: Path, verdicts: Path | None, output: Path | None, min_people: int, yes: bool, as_json: bool
+) -> None:
     """Say what people's verdicts change, then write it for the next build to read.
 
     FOLDER is the build, or the run, that was reviewed. Labels by people stand above those by tests, tests that people
@@ -54,7 +58,7 @@ def command(folder: Path, verdicts: Path | None, output: Path | None, yes: bool,
     from critique_coder.review.apply import describe, differs, plan, write_feedback
 
     place = output if output is not None else folder / "feedback"
-    made = plan(evidence_of(folder, verdicts))
+    made = plan(evidence_of(folder, verdicts), min_people)
     lines = describe(made)
     summary = {"output": str(place), "written": False, **made.summary()}
     if not differs(made, place):

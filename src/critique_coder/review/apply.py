@@ -70,21 +70,30 @@ class Plan:
         }
 
 
-def plan(evidence: Evidence) -> Plan:
-    """What the evidence amounts to."""
+def plan(evidence: Evidence, min_people: int = 1) -> Plan:
+    """What the evidence amounts to.
+
+    A problem's tests, or the problem, are only touched on the word of ``min_people`` who agree on one of its solutions
+    or of a decision: that changes the labels of all its solutions, and one person errs too often for it.
+    """
     resolved = evidence.resolved()
     cases = {case.id: case for case in solutions_of(evidence.cases) if case.gold is None}
     said = {case.id: found for case in cases.values() if (found := resolved.get(asked(case.id, Question.CORRECT)))}
     labels = {name: _label(cases[name], found, found.label) for name, found in said.items() if found.label is not None}
     labels = _without_contradictions(labels)
     changed = tuple(label for name, label in labels.items() if cases[name].tests not in (None, label.label))
+    trusted = [(cases[name], said[name]) for name in labels if _backed(said[name], min_people)]
     return Plan(
         labels=_sorted_labels(labels.values()),
-        problems=tuple(_problem_reviews([(cases[name], said[name]) for name in labels], evidence.added_tests, cases)),
+        problems=tuple(_problem_reviews(trusted, evidence.added_tests, cases)),
         critiques=tuple(_critique_reviews(critiques_of(evidence.cases), resolved)),
         changed=_sorted_labels(changed),
         open={name: count for name, count in counts(resolved).items() if name in ("conflict", "cant_tell")},
     )
+
+
+def _backed(found: Resolved, people: int) -> bool:
+    return found.source is LabelSource.ADJUDICATED or (found.yes if found.label else found.no) >= people
 
 
 def _label(case: Case, found: Resolved, label: bool) -> PersonLabel:
@@ -141,15 +150,15 @@ def _problem_review(
 ) -> ProblemReview | None:
     """Quarantine for an ambiguous statement; for wrong tests, without them; with the tests that people kept.
 
-    A test is wrong when it failed a solution that people call correct and tagged so. Where tests let a solution pass
-    that people call incorrect and tagged so, only a further test can help: without one the problem is quarantined, as
-    it is when no test is left.
+    A test is wrong when it failed a solution that people call correct and tagged so, even one whose other tests make
+    up for it. Where tests let a solution pass that people call incorrect and tagged so, only a further test can help:
+    without one the problem is quarantined, as it is when no test is left.
     """
     if any(AMBIGUOUS in said.tags for _, said in judged):
         return ProblemReview(problem.id, ProblemAction.QUARANTINE, "people call the statement ambiguous")
-    blamed = [(case, said) for case, said in judged if WRONG_TEST in said.tags and case.tests is (not said.label)]
-    wrong = {place for case, said in blamed if said.label for place in case.failed_tests}
-    weak = any(not said.label for _, said in blamed)
+    tagged = [(case, said) for case, said in judged if WRONG_TEST in said.tags]
+    wrong = {place for case, said in tagged if said.label for place in case.failed_tests}
+    weak = any(case.tests and not said.label for case, said in tagged)
     new = [one for one in added if one.test not in problem.tests]
     if not (wrong or weak or new):
         return None
