@@ -24,7 +24,11 @@ from typing import Any
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge, Way, way_of
 from critique_coder.progress import bar
-from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
+from critique_coder.records import Checker, CheckerName, Outcome, Problem, Solution, TestCase, TestKind, Verdict
+
+_LEETCODE = "leetcode_train_clean/leetcode_train_clean.jsonl.gz"
+_PRESUMED = "import bisect, collections, functools, heapq, itertools, operator, random, re, string\n"
+"""Modules that LeetCode imports for every solution, and that the preamble of the data set forgets."""
 
 DATA = Path(os.environ.get("CRITIQUE_CODER_DATA", "."))
 
@@ -61,12 +65,13 @@ def source(name: str) -> list[Case]:
 
 def _leetcode_problem(row: dict[str, Any]) -> Problem:
     entry = str(row["entry_point"]).replace("()", "")
-    return _script(row["task_id"], row["test"], entry_point=entry, starter_code=row["prompt"])
+    starter = _PRESUMED + row["prompt"]
+    return _script(row["task_id"], row["test"], entry_point=entry, starter_code=starter)
 
 
 def leetcode() -> list[Case]:
     """LeetCode: a class with a method, asserts on it, and a preamble that every solution presumes."""
-    rows = _rows("leetcode_train_clean/leetcode_train_clean.jsonl.gz")
+    rows = _rows(_LEETCODE)
     return [Case(_leetcode_problem(row), row["completion"], True, row["task_id"]) for row in rows]
 
 
@@ -76,7 +81,11 @@ def codecontests(file: str) -> Callable[[], list[Case]]:
     def read() -> list[Case]:
         cases = []
         for row in _rows(f"codecontests/{file}"):
-            tests = tuple(TestCase(TestKind.STDIO, stdin=test["input"], stdout=test["output"]) for test in row["tests"])
+            tokens = Checker(CheckerName.TOKENS)  # the contests say nothing of line breaks
+            tests = tuple(
+                TestCase(TestKind.STDIO, stdin=test["input"], stdout=test["output"], checker=tokens)
+                for test in row["tests"]
+            )
             cases.append(Case(Problem(row["task_id"], "s", tests), row["solution_python"], True, row["task_id"]))
         return cases
 
@@ -85,12 +94,10 @@ def codecontests(file: str) -> Callable[[], list[Case]]:
 
 def rllm(file: str) -> Callable[[], list[Case]]:
     """LeetCode again, as another project stores it: the check is called by its last line, and there is no preamble."""
-    preamble = _rows("leetcode_train_clean/leetcode_train_clean.jsonl.gz")[0]["prompt"]
-    helpers = {row["prompt"] for row in _rows("leetcode_train_clean/leetcode_train_clean.jsonl.gz")}
-    preamble = max(helpers, key=len)
 
     def read() -> list[Case]:
         cases = []
+        preamble = max((str(row["prompt"]) for row in _rows(_LEETCODE)), key=len)
         for number, row in enumerate(_rows(f"rllm_code/{file}")):
             check = row["tests"]["functional"]
             entry = re.findall(r"check\((\w+)\(\)\.(\w+)\)", check)[-1]
@@ -124,7 +131,7 @@ def quixbugs_labelled() -> list[Case]:
 
 def debugbench() -> list[Case]:
     """LeetCode solutions and the same with a bug put in; their tests are those of the LeetCode set, where it has some."""
-    known = {row["task_id"]: row for row in _rows("leetcode_train_clean/leetcode_train_clean.jsonl.gz")}
+    known = {row["task_id"]: row for row in _rows(_LEETCODE)}
     return [
         Case(_leetcode_problem(known[row["task_id"]]), row["code"], row["label"] == "correct", row["id"],
              str(row["bug_type"] or ""))
@@ -261,15 +268,17 @@ def main() -> None:
     """Judge every set asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)} (all)")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="judge every Nth solution only (all)")
+    parser.add_argument("--time-limit", type=float, default=10.0, help="processor seconds a test (10)")
     parser.add_argument("--verdicts", type=Path, help="write the disagreements here as JSON lines")
     options = parser.parse_args()
     if unknown := set(options.sets) - set(SETS):
         parser.error(f"no set {min(unknown)!r}; there are {', '.join(SETS)}")
     rows: list[dict[str, Any]] = []
-    with Judge() as judge:
+    with Judge(time_limit_s=options.time_limit) as judge:
         for name in options.sets or SETS:
             try:
-                cases = SETS[name]()
+                cases = SETS[name]()[:: options.every]
             except FileNotFoundError as error:
                 print(f"\n{name}: left out, for {error.filename} is not there")
                 continue

@@ -228,3 +228,43 @@ def test_missing_modules_are_not_the_solutions_fault(script: Verify) -> None:
 )
 def test_starter_code_goes_before_a_completion(starter: str, code: str, script: Verify) -> None:
     assert script("assert f([1, 2]) == 2", code, starter_code=starter).outcome is Outcome.PASSED
+
+
+STARTER = '''
+import math
+
+SHIFT = 3
+
+def stub():
+    """Write this one too."""
+
+def helper(values, x):
+    """What the check is made with."""
+    return math.fsum(SHIFT * value * x for value in values)
+
+def f(x):
+'''
+"""A starter that breaks off would be no program; this one ends in the docstring of ``f``."""
+
+
+@pytest.mark.parametrize("cheat", ["def helper(*a): return 0", "import math\nmath.fsum = lambda a: 0", "SHIFT = 0"])
+def test_a_helper_of_the_starter_code_cannot_be_replaced(cheat: str, script: Callable[..., Verdict]) -> None:
+    starter = STARTER + '    """Return 0."""\n'
+    check = "def check(candidate):\n    for x in (1, 2):\n        assert helper([1, 2], candidate(x)) == 0"
+    right = starter + "    return 0"
+    assert script(check, right, starter_code=starter).outcome is Outcome.PASSED
+    wrong = script(check, f"{starter}    return x\n{cheat}\n", starter_code=starter)
+    assert wrong.outcome is Outcome.WRONG_ANSWER and not wrong.shared_process
+
+
+def test_a_stub_of_the_starter_code_is_the_solutions_to_write(script: Callable[..., Verdict]) -> None:
+    starter = STARTER + '    """Return 0."""\n'
+    code = starter + "    return 0\ndef stub(): return 5"
+    assert script("assert stub() == 5\nassert f(1) == 0", code, starter_code=starter).outcome is Outcome.PASSED
+
+
+def test_spelled_out_arguments_are_rewritten() -> None:
+    found = read_script("assert f(*[1, [2]]) == 3\nassert f(*(4,), x=5) == 6", "f")
+    assert found is not None
+    assert [(call["args"], call["kwargs"]) for call in found.calls] == [([1, [2]], {}), ([4], {"x": 5})]
+    assert read_script("x = [1]\nassert f(*x) == 3", "f") is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -271,3 +272,20 @@ def test_whatever_the_solutions_process_sends_is_a_value_an_error_or_the_end(ans
         link.REQUESTS, link.ANSWERS = old
         for end in (*requests, replies[0]):
             os.close(end)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_unittest_lends_its_imports_and_a_patch_finds_its_own_name(
+    shared: bool, script: Callable[..., Verdict]
+) -> None:
+    """As when both are one file, which is how BigCodeBench's tasks were tried."""
+    patched = "    @patch(__name__ + '.helper', return_value=1)\n    def test_patch(self, _): self.assertEqual(f(), 1)\n"
+    check = (
+        "import os\nimport unittest\n" + ("from unittest.mock import patch\n" if shared else "import json\n")
+        + "class T(unittest.TestCase):\n    def test(self): self.assertTrue(f())\n" + (patched if shared else "")
+    )  # fmt: skip
+    name = "os.sep" if shared else "json.dumps(5)"
+    code = f"def helper(): return {name}\ndef f(): return helper()"
+    check = check if shared else check.replace("import os\n", "")
+    verdict = script(check, code, kind=TestKind.UNITTEST)
+    assert (verdict.outcome, verdict.shared_process) == (Outcome.PASSED, shared), verdict.tests

@@ -71,6 +71,7 @@ SUM_IDIOMS = {
     "    print(sum(p.map(int, input().split())))",
     "heavy imports": "import ssl, sqlite3, decimal, asyncio, unittest, xml.dom, zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')\n"
     "input()\nprint(sum(map(int, input().split())))",
+    "streams in with": "import sys\nwith sys.stdin as fin, sys.stdout as fout:\n    next(fin)\n    print(sum(map(int, next(fin).split())), file=fout)",
     "pickle of own class": "import pickle\nclass A: pass\npickle.loads(pickle.dumps(A()))\ninput()\nprint(sum(map(int, input().split())))",
 }
 

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from types import TracebackType
@@ -33,6 +33,7 @@ from .script_reading import Script, read_script
 from .script_scoring import score_script
 from .separate_checks import check_limits, score_separate, separate_check, separate_jobs
 from .shared_checks import missing_module, score_shared, shared_job
+from .starter_helpers import with_helpers
 from .worker import Job, Worker, WorkerLost
 
 _LOOK_AHEAD = 16
@@ -58,6 +59,7 @@ def way_of(problem: Problem, test: TestCase) -> Way:
         return Way.PROGRAM
     if test.kind is TestKind.CALL:
         return Way.CALL
+    test = _with_helpers(problem, test)
     if _rewritten(problem, test) is not None:
         return Way.REWRITTEN
     return Way.SHARED if separate_check(test.code, problem.entry_point) is None else Way.SEPARATE
@@ -222,6 +224,7 @@ class Judge:
     def _run_check(self, problem: Problem, code: str, test: TestCase, limits: Limits, confirm: bool) -> TestResult:
         """A ``script`` or ``unittest`` test: rewritten into calls, or in a process of its own, as its text allows."""
         sources = _sources(problem, code, test)
+        test = _with_helpers(problem, test)
         script = _rewritten(problem, test)
         if script is not None:
             job = Job("calls", sources, calls=tuple(script.calls), imports=script.imports)
@@ -264,6 +267,12 @@ def _call_job(problem: Problem, code: str, test: TestCase) -> Job:
         check_value(tagged, f"problem {problem.id!r}")
     call = {"function": problem.entry_point, "args": list(test.args), "kwargs": dict(test.kwargs)}
     return Job("calls", (code,), calls=(call,))
+
+
+def _with_helpers(problem: Problem, test: TestCase) -> TestCase:
+    if not problem.starter_code:
+        return test
+    return replace(test, code=with_helpers(test.code, problem.starter_code, problem.entry_point))
 
 
 def _rewritten(problem: Problem, test: TestCase) -> Script | None:

@@ -225,9 +225,17 @@ class _Reader:
             if keyword.arg is None:
                 raise NotUnderstood("**")
             named[keyword.arg] = self._argument(keyword.value)
-        call = {"function": target, "args": [self._argument(argument) for argument in arguments], "kwargs": named}
+        given = [value for argument in arguments for value in self._arguments(argument)]
+        call = {"function": target, "args": given, "kwargs": named}
         self.script.calls.append(call)
         return Hole(len(self.script.calls) - 1)
+
+    def _arguments(self, node: ast.expr) -> list[Any]:
+        """One argument, or those that ``*[...]`` spells out."""
+        match node:
+            case ast.Starred(value=ast.List(elts=items) | ast.Tuple(elts=items)):
+                return [self._argument(item) for item in items]
+        return [self._argument(node)]
 
     def _argument(self, node: ast.expr) -> Any:
         if self._has_hole(node):

@@ -287,7 +287,7 @@ def separate_jobs(
     nonce = secrets.token_hex(16)
     as_unittest = test.kind is TestKind.UNITTEST
     body = {"code": check.code, "nonce": nonce, "names": check.names, "unittest": as_unittest, "most_bytes": most_bytes}
-    serving = Job("serve", sources, imports="" if as_unittest else check.imports)
+    serving = Job("serve", sources, imports=check.imports)
     return serving, Job("check", (), check=body), nonce
 
 

@@ -22,7 +22,7 @@ from .worker import Ending, Job
 def shared_job(problem: Problem, sources: tuple[str, ...], test: TestCase) -> tuple[Job, str]:
     """The job and the nonce that its report of success must carry."""
     nonce = secrets.token_hex(16)
-    code, imports = test.code, ""
+    code = test.code
     tree = _parsed(code)
     if test.kind is TestKind.UNITTEST:
         mode = "unittest"
@@ -31,9 +31,8 @@ def shared_job(problem: Problem, sources: tuple[str, ...], test: TestCase) -> tu
         statements = calls_of_check(tree, problem.entry_point)
         if statements is not tree.body:
             code = f"{code}\n{ast.unparse(statements[-1])}\n"
-        imports = imports_of(tree)
     check = {"code": code, "nonce": nonce, "entry_point": problem.entry_point}
-    return Job(mode, sources, check=check, imports=imports), nonce
+    return Job(mode, sources, check=check, imports=imports_of(tree)), nonce
 
 
 def _parsed(code: str) -> ast.Module:

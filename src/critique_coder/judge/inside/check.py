@@ -28,7 +28,8 @@ class CheckBroken(Exception):
 
 def run_check(check: dict[str, Any], names: dict[str, Any], as_unittest: bool) -> None:
     """Run the check, with these names of the solution, to its end; raises CheckFailed, or whatever came out of it."""
-    namespace = {**names, "__builtins__": builtins}
+    # the name under which the solution is in sys.modules, for a check patches what it finds under its own
+    namespace = {**names, "__builtins__": builtins, "__name__": "solution"}
     source = check["code"]
     code = compile(source, CHECK_FILE, "exec", dont_inherit=True)
     linecache.cache[CHECK_FILE] = (len(source), None, source.splitlines(keepends=True), CHECK_FILE)
