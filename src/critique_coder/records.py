@@ -97,8 +97,8 @@ class Checker:
 class TestCase:
     """One test of a problem. Which fields count depends on ``kind``.
 
-    ``project``: the solution's text goes to ``solution_file`` of a folder (None: as its language has it), then ``files``
-    on top; ``build`` and then ``command``, lines for the shell, run there.
+    ``project``: the solution's text goes to ``solution_file`` of a folder (None: as its language has it), then
+    ``files`` on top; ``build`` and then ``command``, lines for the shell, run there.
 
     ``args``, ``kwargs`` and ``expected`` keep the contract's tagged JSON (``{"$tuple": [...]}``); the judge decodes it.
     """

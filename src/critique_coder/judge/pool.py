@@ -24,11 +24,11 @@ class Pool:
 
     def __init__(self, size: int, first: Worker, beside: Pool | None = None) -> None:
         self._level, self._toolchain = first.level, first.toolchain
-        self._slots = threading.BoundedSemaphore(size) if beside is None else beside._slots
+        self._slots: threading.BoundedSemaphore = beside._slots if beside else threading.BoundedSemaphore(size)
         self._idle = [first]
         self._all = {first}
         self._lock = threading.Lock()
-        self._gate = _Gate() if beside is None else beside._gate
+        self._gate: _Gate = beside._gate if beside else _Gate()
         self._closed = False
 
     def run(self, job: Job, limits: Limits, confirm: bool = True) -> Ending:

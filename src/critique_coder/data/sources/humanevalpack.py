@@ -1,8 +1,8 @@
 """HumanEvalPack: HumanEval's 164 tasks in C++, Go, Java, JavaScript and Rust, each with a buggy solution. Licence MIT.
 
-Found at ``path`` (``humanevalpack_cpp.jsonl`` and so on, or their folder), or in the folder that ``CRITIQUE_CODER_DATA``
-names. Each task is one ``project`` test. Its check program runs beside the solution, and what it prints at its very
-end is a word that is new in each run, so that neither an early ``exit(0)`` nor anything printed is a pass.
+Found at ``path`` (``humanevalpack_cpp.jsonl`` and so on, or their folder), or in the folder that
+``CRITIQUE_CODER_DATA`` names. Each task is one ``project`` test. Its check program runs beside the solution, and what
+it prints at its very end is a word that is new in each run, so that neither an early ``exit(0)`` nor a guess is a pass.
 """
 
 from __future__ import annotations
@@ -38,6 +38,34 @@ func (a *Assertions) Equal(expected, got interface{}) bool {
 }
 """
 """The one function of a Go library that the checks use, so that the library need not be fetched."""
+
+_RANDOM = """#[allow(dead_code)]
+mod rand {
+    thread_local!(static STATE: std::cell::Cell<u64> = std::cell::Cell::new(123456789));
+    pub trait Number { fn of(bits: u64) -> Self; fn between(low: Self, high: Self, bits: u64) -> Self; }
+    macro_rules! numbers { ($($kind:ty),*) => { $(impl Number for $kind {
+        fn of(bits: u64) -> Self { bits as $kind }
+        fn between(low: Self, high: Self, bits: u64) -> Self { low + (bits % (high - low) as u64) as $kind }
+    })* } }
+    numbers!(u8, i32, u32, i64, u64, usize);
+    fn bits() -> u64 {
+        STATE.with(|state| {
+            let mut x = state.get();
+            x ^= x << 13; x ^= x >> 7; x ^= x << 17;
+            state.set(x);
+            x >> 11
+        })
+    }
+    pub struct Generator;
+    impl Generator {
+        pub fn gen<T: Number>(&mut self) -> T { T::of(bits()) }
+        pub fn gen_range<T: Number>(&mut self, low: T, high: T) -> T { T::between(low, high, bits()) }
+    }
+    pub fn thread_rng() -> Generator { Generator }
+    pub fn random<T: Number>() -> T { T::of(bits()) }
+}
+"""
+"""What four Rust checks need of a library of random numbers; the same numbers in every run."""
 
 _CRATES = re.compile(r"^use (rand::Rng|regex::Regex|md5);\n", re.MULTILINE)
 """Rust libraries that every task imports, two tasks use, and a machine without network does not have."""
@@ -77,30 +105,30 @@ def _records(language: str, place: Path) -> Iterator[tuple[Problem, Solution]]:
 
 def _record(language: str, row: Json) -> tuple[Problem, Solution]:
     name = f"humanevalpack-{language}/{row['task_id'].split('/')[1]}"
-    start = _start(language, row)
+    right, buggy = (_start(language, row, row[key]) + row[key] for key in ("canonical_solution", "buggy_solution"))
     problem = Problem(
         id=name,
         statement=row["instruction"].strip(),
         tests=(_PROJECTS[language](row),),
         language=language,
-        starter_code=start,
+        starter_code=right.removesuffix(row["canonical_solution"]),
         entry_point=row["entry_point"],
-        reference=start + row["canonical_solution"],
+        reference=right,
         source=f"humanevalpack-{language}",
         licence="MIT",
         released="2023-08-14",
         metadata={"bug_type": row["bug_type"]},
     )
-    return problem, Solution(f"{name}/buggy", name, start + row["buggy_solution"], author="humanevalpack")
+    return problem, Solution(f"{name}/buggy", name, buggy, author="humanevalpack")
 
 
-def _start(language: str, row: Json) -> str:
-    """What stands before the body of the function, in a file of its own."""
-    if language == "go":
-        return f"package main\n\n{row['import']}\n{row['declaration']}".replace("\n\n\n", "\n\n")
+def _start(language: str, row: Json, body: str) -> str:
+    """What stands before the ``body`` of the function, in a file of its own."""
     start: str = row["declaration"]
-    body = start + row["canonical_solution"] + row["buggy_solution"]
-    if language == "rust" and not _needs_crates(body):
+    if language == "go":
+        start = row["prompt"].replace(row["import"].strip(), "", 1).lstrip()  # only the prompt has all functions
+        return f"package main\n\n{_go_imports(row, start + body)}\n{start}"
+    if language == "rust" and not _needs_crates(start + body):
         start = _CRATES.sub("", start)
     return start.lstrip("\n")
 
@@ -132,15 +160,22 @@ func TestMain(m *testing.M) {{
 	os.Exit(status)
 }}
 """
-    setup = row["test_setup"].replace('    "testing"', '    "os"\n    "testing"')
+    imports = _go_imports(row, row["test"], "os", "testing", "github.com/stretchr/testify/assert")
     library = "github.com/stretchr/testify"
     files = {
         "go.mod": f"module task\n\ngo 1.18\n\nrequire {library} v0.0.0\n\nreplace {library} => ./testify\n",
         "testify/go.mod": f"module {library}\n\ngo 1.18\n",
         "testify/assert/assert.go": _ASSERTIONS,
-        "solution_test.go": f"{setup}\n{row['test']}\n{main}",
+        "solution_test.go": f"package main\n\n{imports}\n{row['test']}\n{main}",
     }
     return _project(files, "go test -vet=off -c -o tests .", "./tests", "solution.go")
+
+
+def _go_imports(row: Json, code: str, *always: str) -> str:
+    """Those of the record's imports that ``code`` uses: Go refuses an unused one, which would fail a buggy body too."""
+    listed = re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"])
+    paths = [path for path in dict.fromkeys(listed) if f"{path.split('/')[-1]}." in code and path not in always]
+    return "".join(f'import "{path}"\n' for path in [*always, *paths])
 
 
 def _java(row: Json) -> TestCase:
@@ -163,17 +198,20 @@ def _javascript(row: Json) -> TestCase:
 
 
 def _rust(row: Json) -> TestCase:
-    names = re.findall(r"#\[test\]\s*(?:pub )?fn (\w+)", row["test"])
-    checks = re.sub(r"#\[test\]\s*(?:pub )?fn", "pub fn", row["test"].replace("#[cfg(test)]", ""))
+    names = _RUST_TEST.findall(row["test"])
+    if len(names) != row["test"].count("#[test]") or not names:
+        raise KeyError("a test function")
+    checks = _RUST_TEST.sub(r"pub fn \1", row["test"].replace("#[cfg(test)]", ""))
     checks = re.sub(r"\bmod tests\b", "pub mod tests", checks, count=1)
     calls = "".join(f"    task::tests::{name}();\n" for name in names)
-    text = (
-        f'mod task {{\ninclude!("solution.rs");\n{checks}\n}}\nfn main() {{\n{calls}    println!("\\n{_WORD}");\n}}\n'
-    )
+    main = f'fn main() {{\n{calls}    println!("\\n{_WORD}");\n}}\n'
+    random = _RANDOM if "rand::" in row["test"] else ""
+    text = f'mod task {{\ninclude!("solution.rs");\n{random}{checks}\n}}\n{main}'
     build = "rustc --edition 2021 -A warnings -C debug-assertions=on -o tests tests.rs"
     return _project({"tests.rs": text}, build, "./tests", "solution.rs")
 
 
+_RUST_TEST = re.compile(r"#\[test\](?:\s|//[^\n]*\n)*(?:pub )?fn (\w+)")
 _FILES = {"javascript": "js"}
 _PROJECTS: dict[str, Callable[[Json], TestCase]] = {
     "cpp": _cpp,

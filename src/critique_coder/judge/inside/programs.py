@@ -4,7 +4,7 @@ It confines itself, lays out the files, and then becomes the program (``execve``
 memory that a solution can search. What a compiler makes comes out as one archive, and goes back in for each test.
 """
 
-# ruff: noqa: PTH - raw paths and descriptors are the matter here
+# ruff: noqa: PTH103, PTH109, PTH113, PTH114, PTH120, PTH202, PTH207 - raw paths and descriptors are the matter here
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
 def _rules_of_any(column: int, own_pid: int, pairs: int = 1) -> list[bytes]:
     """Rules on arguments that hold for whatever runs; ``pairs`` is a second kind of socket pair that is allowed."""
     own_limits = [_argument(0), _step(_EQUAL, own_pid, 1, 0), _step(_EQUAL, 0, 0, 1), _PERMIT, _REFUSE]
-    # a connected pair (stream, or packets in order: 5) talks to itself only; a datagram socket could be sent to a path of the host
+    # a connected pair (stream; packets in order: 5) talks to itself only; a datagram could go to a path of the host
     stream_pair = [_argument(1), _step(_AND, 0xF), _step(_EQUAL, 1, 1, 0), _step(_EQUAL, pairs, 0, 1), _PERMIT, _REFUSE]
     no_owner = [
         _argument(1),

@@ -39,4 +39,4 @@ class Language:
     out_of_memory: tuple[str, ...] = ()
     compile_limits: Limits = Limits(time_s=60, memory_mb=2048, output_mb=128)
     root_of: tuple[str, ...] = ()
-    """A command that prints the toolchain's own folder, which becomes visible and whose ``bin`` stands first in PATH."""
+    """A command that prints the toolchain's own folder, which becomes visible; its ``bin`` stands first in PATH."""

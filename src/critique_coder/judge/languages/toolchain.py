@@ -72,7 +72,7 @@ def missing(language: Language, tool: str) -> ToolchainMissing:
 def _told_root(language: Language, command: Command) -> Path:
     """The toolchain's folder in its own words; a launcher such as rustup's hides it."""
     try:
-        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd="/")  # noqa: S603
+        told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd="/")
         return Path(told.stdout.strip()).resolve(strict=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolchainMissing(
