@@ -161,6 +161,8 @@ def score_project(ending: Ending, limits: Limits, proof: str | None, command_s: 
     if found is None:
         return TestResult(Outcome.PASSED, ending.cpu_s)
     outcome, message = found
+    if command_s and ending.killed == "time" and ending.cpu_s <= limits.time_s:
+        return TestResult(Outcome.TIME_LIMIT, ending.cpu_s, f"more than {command_s} s of processor time")
     if command_s and ending.status in _OUT_OF_TIME and ending.cpu_s > 0.9 * command_s:
         return TestResult(Outcome.TIME_LIMIT, ending.cpu_s, f"more than {command_s} s of processor time")
     if outcome is Outcome.RUNTIME_ERROR and ending.status > 0:

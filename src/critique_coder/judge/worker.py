@@ -181,6 +181,7 @@ class Worker:
         ends = [end.fileno() for end in link]
         if job.program is not None:
             ends.append(archive := _memory_file(job.archive, stack))
+            order["command_s"] = job.program.get("command_s", 0)
         socket.send_fds(self._control, [json.dumps(order).encode()], [*files, *ends])
         for end in link:
             end.close()

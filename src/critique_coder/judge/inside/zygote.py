@@ -174,7 +174,25 @@ class _Watch:
 
 
 class _WatchFamily(_Watch):
-    """Waits for a program of another language: what its children use counts too."""
+    """Waits for a program of another language: what its children use counts too.
+
+    ``command_s`` limits what a project's command uses once its build is done and our process has become the command.
+    """
+
+    _before_command: float | None = None
+
+    def _broken_limit(self) -> str | None:
+        broken = super()._broken_limit()
+        if broken or not self._limits["command_s"]:
+            return broken
+        try:
+            seconds = self._cpu_s()
+            if self._before_command is None and os.readlink(f"/proc/{self._pid}/exe") != os.readlink("/proc/self/exe"):  # noqa: PTH115
+                self._before_command = seconds
+        except OSError:
+            return None  # it has just died, or there is no view of the processes
+        over = self._before_command is not None and seconds - self._before_command > self._limits["command_s"]
+        return "time" if over else None
 
     def _cpu_s(self) -> float:
         return max(super()._cpu_s(), family.used(self._pid, self._level)[0])
