@@ -24,6 +24,7 @@ class TestKind(StrEnum):
     CALL = "call"
     SCRIPT = "script"
     UNITTEST = "unittest"
+    PROJECT = "project"
 
 
 class CheckerName(StrEnum):
@@ -97,6 +98,9 @@ class Checker:
 class TestCase:
     """One test of a problem. Which fields count depends on ``kind``.
 
+    ``project``: the solution's text goes to ``solution_file`` of a folder (None: as its language has it), then
+    ``files`` on top; ``build`` and then ``command``, lines for the shell, run there.
+
     ``args``, ``kwargs`` and ``expected`` keep the contract's tagged JSON (``{"$tuple": [...]}``); the judge decodes it.
     """
 
@@ -110,10 +114,18 @@ class TestCase:
     expected: Json = None
     code: str = ""
     checker: Checker | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    command: str = ""
+    build: str = ""
+    solution_file: str | None = None
 
     def to_json(self) -> dict[str, Json]:
         """The record in the contract's shape."""
         row: dict[str, Json] = {"kind": self.kind.value}
+        if self.kind is TestKind.PROJECT:
+            row |= {"files": dict(self.files), "command": self.command}
+            row |= {"build": self.build} if self.build else {}
+            return row | ({"solution_file": self.solution_file} if self.solution_file else {})
         if self.kind is TestKind.STDIO:
             row |= {"stdin": self.stdin, "stdout": self.stdout}
         elif self.kind is TestKind.CALL:
@@ -143,6 +155,7 @@ class TestCase:
             TestKind.CALL: ("args", "kwargs", "expected", "checker"),
             TestKind.SCRIPT: ("code",),
             TestKind.UNITTEST: ("code",),
+            TestKind.PROJECT: ("files", "command", "build", "solution_file"),
         }[kind]
         fields = Fields(value, where, known=("kind", *own))
         checker = Checker.from_json(value["checker"], f"{where}, key 'checker'") if value.get("checker") else None
@@ -158,7 +171,36 @@ class TestCase:
             for tagged in (*args, *kwargs.values(), value["expected"]):
                 check_tagged(tagged, where)
             return cls(kind, args=tuple(args), kwargs=kwargs, expected=value["expected"], checker=checker)
+        if kind is TestKind.PROJECT:
+            path = fields.text_or_none("solution_file")
+            if path is not None and not is_project_path(path):
+                raise BadInput(f"{where}, key 'solution_file': {path!r} must be a relative path such as 'src/lib.rs'")
+            return cls(
+                kind,
+                files=project_files(fields.mapping("files"), f"{where}, key 'files'"),
+                command=fields.text("command", empty=False),
+                build=fields.text("build", default=""),
+                solution_file=path,
+            )
         return cls(kind, code=fields.text("code", empty=False))
+
+
+def project_files(value: Mapping[str, Json], where: str) -> dict[str, str]:
+    """Texts by path below a project's folder; raises BadInput for a path that leads elsewhere or lies below a file."""
+    for path, text in value.items():
+        if not is_project_path(path):
+            raise BadInput(f"{where}: {path!r} must be a relative path such as 'src/lib.rs', without '.' or '..' parts")
+        if not isinstance(text, str):
+            raise BadInput(f"{where}: the text of {path!r} must be a string, not {type_name(text)}")
+        for other in value:
+            if other.startswith(path + "/"):
+                raise BadInput(f"{where}: {path!r} cannot be both a file and the folder of {other!r}")
+    return dict(value)
+
+
+def is_project_path(path: str) -> bool:
+    """Whether ``path`` names a file below a project's folder and nothing else."""
+    return "\0" not in path and all(part not in ("", ".", "..") for part in path.split("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Check:
 @click.option("--endpoint", help="Also ask this OpenAI-compatible server for a word.")
 @json_option
 def command(model: str | None, endpoint: str | None, as_json: bool) -> None:
-    """Check Python, packages, memory, disk, isolation (by trying attacks), the model, an endpoint.
+    """Check Python, packages, memory, disk, isolation (by trying attacks), languages, the model, an endpoint.
 
     Exits 0 when nothing failed, 1 otherwise.
 
@@ -55,7 +55,7 @@ def command(model: str | None, endpoint: str | None, as_json: bool) -> None:
       critique-coder doctor
       critique-coder doctor --endpoint http://localhost:8000/v1
     """
-    checks = [*_machine(), *_packages(), *_isolation(), *_model(model)]
+    checks = [*_machine(), *_packages(), *_isolation(), *_languages(), *_model(model)]
     if endpoint is not None:
         checks.append(_endpoint(endpoint, model))
     signs = {"ok": "ok     ", "warning": "warning", "failed": "FAILED "}
@@ -128,6 +128,18 @@ def _isolation() -> Iterator[Check]:
     for finding in probe():
         state = "ok" if finding.ok else "warning" if finding.name == "isolation full" else "failed"
         yield Check(finding.name, state, finding.detail, finding.remedy)
+
+
+def _languages() -> Iterator[Check]:
+    from critique_coder.judge.languages import LANGUAGES, ToolchainMissing, find
+
+    for name, language in LANGUAGES.items():
+        try:
+            found = find(language).command((language.tools[0],))[0]
+            yield Check(f"language {name}", "ok", found)
+        except ToolchainMissing:
+            remedy = f"only problems in {name} need it; Debian: apt-get install {language.package}"
+            yield Check(f"language {name}", "warning", f"not all of {', '.join(language.tools)} is here", remedy)
 
 
 def _model(name: str | None) -> Iterator[Check]:

@@ -58,6 +58,7 @@ def command(
     from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.validate import to_judge, validation
     from critique_coder.data.verify import open_judge, verify_solutions
+    from critique_coder.judge.languages import require
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput
     from critique_coder.storage import read_solutions, sha256_file
@@ -72,6 +73,7 @@ def command(
     solutions = to_judge(corpus.problems, given, mutants, repeats)
     if not solutions:
         raise BadInput(f"{problems}: has neither references nor wrong solutions, so there is nothing to check it by")
+    require(problem.language for problem in corpus.problems)
     settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
     if output is not None:
         files = [sha256_file(file) for file in (*corpus.files, *([wrong] if wrong else []))]

@@ -65,6 +65,7 @@ def command(
         raise click.UsageError(f"{missing} is missing")
     from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.verify import open_verifier, verify_solutions
+    from critique_coder.judge.languages import require
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput, Outcome
     from critique_coder.storage import read_solutions, sha256_file
@@ -77,6 +78,7 @@ def command(
             raise BadInput(
                 f"{solutions}, row {place}, key 'problem_id': no problem {answer.problem_id!r} in {problems}"
             )
+    require(known[answer.problem_id].language for answer in answers)
     inputs = {"solutions": sha256_file(solutions), "problems": [sha256_file(file) for file in corpus.files]}
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
     claim_output(output, {**inputs, **limits})

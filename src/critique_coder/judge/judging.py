@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +27,7 @@ from .isolation import REMEDIES, Isolation, IsolationError
 from .limits import Limits
 from .pool import Pool
 from .probe import open_worker
+from .programs import Programs
 from .scoring import broken, check_value, score_call, score_program
 from .script_literals import parse
 from .script_reading import Script, read_script
@@ -42,6 +43,8 @@ _LOOK_AHEAD = 16
 class Way(StrEnum):
     """How a test is run; the text of the test alone decides.
 
+    ``PROJECT``: a test command beside the solution's files; its tests share processes with the solution too.
+
     ``REWRITTEN``: a script as calls whose results are compared outside. ``SEPARATE``: the check in a process of its
     own. ``SHARED``: solution and check in one process, the weaker way; its verdicts carry ``shared_process``.
     """
@@ -51,12 +54,18 @@ class Way(StrEnum):
     REWRITTEN = "script, rewritten"
     SEPARATE = "check in its own process"
     SHARED = "check in the solution's process"
+    PROJECT = "project"
+
+
+_SHARING = (Way.SHARED, Way.PROJECT)
 
 
 def way_of(problem: Problem, test: TestCase) -> Way:
     """The way in which ``test`` is run."""
     if test.kind is TestKind.STDIO:
         return Way.PROGRAM
+    if test.kind is TestKind.PROJECT:
+        return Way.PROJECT
     if test.kind is TestKind.CALL:
         return Way.CALL
     test = _with_helpers(problem, test)
@@ -109,6 +118,7 @@ class Judge:
         first = _open(Isolation(isolation) if isolation else None, allow_no_isolation)
         self._isolation = first.level
         self._pool = Pool(self._workers, first)
+        self._programs = Programs(first.level, self._workers, self._pool)
 
     @property
     def isolation(self) -> Isolation:
@@ -117,7 +127,7 @@ class Judge:
 
     def worker_pids(self) -> list[int]:
         """The processes that this judge has started and still uses; for monitoring."""
-        return self._pool.pids()
+        return [*self._pool.pids(), *self._programs.pids()]
 
     def __enter__(self) -> Self:
         return self
@@ -129,16 +139,14 @@ class Judge:
 
     def close(self) -> None:
         """End all processes. May be called twice."""
+        self._programs.close()
         self._pool.close()
 
     def verify(self, problem: Problem, solution: Solution) -> Verdict:
         """Run every test of ``problem`` on ``solution``; raises BadInput when the problem cannot be judged at all."""
-        if problem.language != "python":
-            raise BadInput(
-                f"problem {problem.id!r}, key 'language': {problem.language!r} cannot be run yet; only 'python' can"
-            )
         if not problem.tests:
             raise BadInput(f"problem {problem.id!r}, key 'tests': there are none; nothing could fail it")
+        run_test = self._tester(problem, solution)
         if solution.code is None or not solution.code.strip():
             return self._verdict(problem, solution, [TestResult(Outcome.NO_CODE, 0.0)] * len(problem.tests))
         results: list[TestResult] = []
@@ -146,7 +154,7 @@ class Judge:
             confirm = not any(
                 result.outcome is Outcome.WALL_LIMIT for result in results
             )  # once is enough, for it is slow
-            result = self._run_test(problem, solution.code, test, confirm)
+            result = run_test(test, confirm)
             if result.outcome is Outcome.COMPILE_ERROR:
                 results = [result] * len(problem.tests)
                 break
@@ -208,6 +216,14 @@ class Judge:
         own = self._limits
         return Limits(problem.time_limit_s or own.time_s, problem.memory_limit_mb or own.memory_mb, own.output_mb)
 
+    def _tester(self, problem: Problem, solution: Solution) -> Callable[[TestCase, bool], TestResult]:
+        """What runs one test; raises BadInput when none of the problem's can be run here."""
+        if problem.language != "python":
+            return self._programs.tester(problem, solution, self._limits_of(problem))
+        if any(test.kind is TestKind.PROJECT for test in problem.tests):
+            raise BadInput(f"problem {problem.id!r}: tests of kind 'project' are for other languages than Python")
+        return partial(self._run_test, problem, solution.code or "")
+
     def _run_test(self, problem: Problem, code: str, test: TestCase, confirm: bool) -> TestResult:
         limits = self._limits_of(problem)
         try:
@@ -254,7 +270,7 @@ class Judge:
             pass_rate=None if outcome is Outcome.UNSCORED else passed / total,
             tests=tuple(results),
             isolation=self._isolation.value,
-            shared_process=any(way_of(problem, test) is Way.SHARED for test in problem.tests),
+            shared_process=any(way_of(problem, test) in _SHARING for test in problem.tests),
         )
 
 

@@ -17,15 +17,18 @@ _ATTEMPTS = 3
 
 
 class Pool:
-    """At most ``size`` tests at a time, on workers started when first needed. Safe for use by many threads."""
+    """At most ``size`` tests at a time, on workers started when first needed. Safe for use by many threads.
 
-    def __init__(self, size: int, first: Worker) -> None:
-        self._level = first.level
-        self._slots = threading.BoundedSemaphore(size)
+    ``beside``: another pool of the same judge; the two count as one.
+    """
+
+    def __init__(self, size: int, first: Worker, beside: Pool | None = None) -> None:
+        self._level, self._toolchain = first.level, first.toolchain
+        self._slots: threading.BoundedSemaphore = beside._slots if beside else threading.BoundedSemaphore(size)
         self._idle = [first]
         self._all = {first}
         self._lock = threading.Lock()
-        self._gate = _Gate()
+        self._gate: _Gate = beside._gate if beside else _Gate()
         self._closed = False
 
     def run(self, job: Job, limits: Limits, confirm: bool = True) -> Ending:
@@ -95,7 +98,7 @@ class Pool:
             if self._idle:
                 return self._idle.pop()
         try:
-            worker = Worker(self._level)
+            worker = Worker(self._level, self._toolchain)
         except (OSError, ValueError, IsolationError) as error:  # it went well before, so this is the machine's state
             raise WorkerLost(f"no new worker can be started: {error}") from error
         with self._lock:

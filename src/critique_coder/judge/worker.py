@@ -43,6 +43,8 @@ class Job:
     until one compiles. ``serve`` holds a solution for a ``check`` in another process, which holds none; in the last two
     both are in one. ``imports`` are statements whose names the solution gets where it has none of its own. ``files``
     (path below the scratch folder, base64) lie there when a ``program`` starts; ``fetch`` names those to bring back.
+    Jobs of other languages (``build``, ``run``, ``project``) say in ``program`` what is executed; ``archive`` is what a
+    ``build`` made.
     """
 
     mode: str
@@ -53,6 +55,8 @@ class Job:
     imports: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     fetch: tuple[str, ...] = ()
+    program: dict[str, Any] | None = None
+    archive: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +74,18 @@ class Ending:
     stdout: bytes
     stderr: bytes
     reports: tuple[list[Any], ...]
+    archive: bytes = b""
 
 
 class Worker:
-    """Starts the zygote at construction; raises IsolationError when it cannot have the level, WorkerLost otherwise."""
+    """Starts the zygote at construction; raises IsolationError when it cannot have the level, WorkerLost otherwise.
 
-    def __init__(self, level: Isolation) -> None:
+    ``toolchain``: paths that programs of another language need; such a worker runs these instead of Python.
+    """
+
+    def __init__(self, level: Isolation, toolchain: tuple[str, ...] | None = None) -> None:
         self.level = level
+        self.toolchain = toolchain
         self._scratch = None if level is Isolation.FULL else tempfile.mkdtemp(prefix="critique-coder-")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [
@@ -88,6 +97,7 @@ class Worker:
             str(theirs.fileno()),
             level.value,
             self._scratch or "-",
+            *([] if toolchain is None else [json.dumps(toolchain)]),
         ]
         null = subprocess.DEVNULL
         try:
@@ -157,6 +167,7 @@ class Worker:
             "imports": job.imports,
             "files": dict(job.files),
             "fetch": job.fetch,
+            "program": job.program,
         }
         contents = [json.dumps(body).encode(), job.stdin.encode("utf-8", "surrogateescape"), b"", b"", b""]
         files = [_memory_file(content, stack) for content in contents]
@@ -169,6 +180,9 @@ class Worker:
         }  # fmt: skip
         self._control.settimeout(limits.wall_s + _GRACE_S)
         ends = [end.fileno() for end in link]
+        if job.program is not None:
+            ends.append(archive := _memory_file(job.archive, stack))
+            order["command_s"] = job.program.get("command_s", 0)
         socket.send_fds(self._control, [json.dumps(order).encode()], [*files, *ends])
         for end in link:
             end.close()
@@ -181,7 +195,7 @@ class Worker:
         return Ending(
             status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
             killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr),
-            reports=_reports(channel, channel_bytes),
+            reports=_reports(channel, channel_bytes), archive=_content(archive) if job.mode == "build" else b"",
         )  # fmt: skip
 
     def kill(self) -> None:

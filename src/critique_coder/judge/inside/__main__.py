@@ -1,4 +1,4 @@
-"""Start a zygote: ``python -s -S -P inside/__main__.py CONTROL_FD LEVEL SCRATCH``.
+"""Start a zygote: ``python -s -S -P inside/__main__.py CONTROL_FD LEVEL SCRATCH [TOOLCHAIN]``.
 
 The caller's package is not importable here, and must not be. So that the files of this folder can still import each
 other by their full names, empty stand-ins for the packages above them are put in place while they load.
@@ -28,4 +28,4 @@ def _load_zygote() -> types.ModuleType:
 
 
 if __name__ == "__main__":
-    _load_zygote().main(int(sys.argv[1]), sys.argv[2], sys.argv[3])
+    _load_zygote().main(int(sys.argv[1]), sys.argv[2], sys.argv[3], *sys.argv[4:])

@@ -56,15 +56,18 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale")
 
 
-def enter(level: str, scratch: str, control: socket.socket) -> None:
-    """Confine this process to ``level`` and return in the process that shall serve. Raises OSError where impossible."""
+def enter(level: str, scratch: str, control: socket.socket, toolchain: list[str] | None = None) -> None:
+    """Confine this process to ``level`` and return in the process that shall serve. Raises OSError where impossible.
+
+    ``toolchain``: what programs of another language need to be compiled and run, visible beside Python's runtime.
+    """
     if level != "process" and not seccomp.supported():
         raise OSError(f"no system-call filter is known for {os.uname().machine}")
     os.umask(0o022)
     _offer_to_the_oom_killer()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if level == "full":
-        _enter_full(control)
+        _enter_full(control, toolchain)
     else:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         os.chdir(scratch)
@@ -75,7 +78,7 @@ def enter(level: str, scratch: str, control: socket.socket) -> None:
             drop_capabilities()
         prctl(PR_SET_DUMPABLE, 0)
     if level != "process":
-        seccomp.install(seccomp.zygote_filter(namespaces=level == "full"))
+        seccomp.install(seccomp.zygote_filter(namespaces=level == "full", programs=toolchain is not None))
 
 
 def _offer_to_the_oom_killer() -> None:
@@ -103,7 +106,7 @@ def _without_nested(paths: list[str]) -> list[str]:
     return [path for path in paths if not any(path.startswith(other + "/") for other in paths)]
 
 
-def _enter_full(control: socket.socket) -> None:
+def _enter_full(control: socket.socket, toolchain: list[str] | None) -> None:
     """Two processes: the first waits for the second, which is the first process of the new process namespace."""
     as_nobody = os.geteuid() == 0 and _world_readable(os.path.dirname(os.__file__))
     others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID
@@ -113,7 +116,7 @@ def _enter_full(control: socket.socket) -> None:
     else:
         unshare(others | CLONE_NEWUSER)
         _map_user(user, group)
-    paths = runtime_paths()
+    paths = _without_nested([*dict.fromkeys([*runtime_paths(), *(toolchain or [])])])
     if any(path.startswith(("/tmp/", "/dev/", "/proc/")) for path in paths):
         raise OSError("the Python runtime lies below /tmp, /dev or /proc, which the jail mounts anew")
     base = _build_root(paths)
@@ -133,7 +136,7 @@ def _enter_full(control: socket.socket) -> None:
     if os.getppid() != 0 and os.getpid() != 1:
         raise OSError("not the first process of its namespace")
     if landlock.version():
-        landlock.restrict(readable=["/"], writable=["/tmp", "/dev"])
+        landlock.restrict(readable=["/"], writable=["/tmp", "/dev"], programs=toolchain is not None)
 
 
 def _world_readable(folder: str) -> bool:
@@ -207,7 +210,7 @@ def _bind(source: str, target: str, is_folder: bool, device: bool) -> None:
 
 def _copy_links(base: str) -> None:
     """Links of the host's root (``/lib`` to ``/usr/lib``) and the usual names of the standard streams."""
-    links = {path: os.readlink(path) for path in ("/lib", "/lib64") if os.path.islink(path)}
+    links = {path: os.readlink(path) for path in ("/bin", "/lib", "/lib64") if os.path.islink(path)}
     links |= {"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0"}
     links |= {"/dev/stdout": "/proc/self/fd/1", "/dev/stderr": "/proc/self/fd/2"}
     for path, target in links.items():

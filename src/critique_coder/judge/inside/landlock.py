@@ -27,8 +27,10 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
+def restrict(readable: Iterable[str], writable: Iterable[str], programs: bool = False) -> None:
     """Confine this process to these paths and what lies below them; needs ``no_new_privs``. Raises OSError.
+
+    ``programs``: what lies there may also be executed.
 
     Also, where the kernel knows it: no TCP, no signals and no abstract sockets to the outside. Missing paths are
     skipped.
@@ -38,11 +40,12 @@ def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
     fields = [rights] + ([3] if abi >= 4 else []) + ([3] if abi >= 6 else [])
     attributes = struct.pack(f"{len(fields)}Q", *fields)
     ruleset = syscall(_CREATE, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    execute = _EXECUTE if programs else 0
     try:
         for path in readable:
-            _allow(ruleset, path, _READ & rights)
+            _allow(ruleset, path, (_READ | execute) & rights)
         for path in writable:
-            _allow(ruleset, path, rights & ~_EXECUTE)
+            _allow(ruleset, path, rights & ~_EXECUTE | execute)
         syscall(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

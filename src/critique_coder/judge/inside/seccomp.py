@@ -18,9 +18,12 @@ from .syscalls import PR_SET_SECCOMP, prctl
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine name: column in the tables below, AUDIT_ARCH value."""
 
-_DENIED: dict[str, tuple[int | None, int | None]] = {
+_PROGRAMS: dict[str, tuple[int | None, int | None]] = {
     # new processes and programs (clone has its own rule: threads are allowed)
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
+}  # fmt: skip
+
+_DENIED: dict[str, tuple[int | None, int | None]] = {
     # other processes
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "process_madvise": (440, 440), "process_mrelease": (448, 448), "kcmp": (312, 272), "tkill": (200, 130),
@@ -79,6 +82,7 @@ _SOCKETPAIR, _PRLIMIT, _FCNTL, _IOCTL, _SENDTO = (53, 199), (302, 261), (72, 25)
 _PRCTL, _PDEATHSIG = (157, 167), 1
 
 _CLONE_THREAD = 0x00010000
+_CLONE_NAMESPACES = 0x7E020000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _EPERM, _ENOSYS = 1, 38
@@ -108,13 +112,13 @@ _REFUSE = _step(_RETURN, _ERRNO | _EPERM)
 _PERMIT = _step(_RETURN, _ALLOW)
 
 
-def zygote_filter(namespaces: bool) -> bytes:
-    """What neither the zygote nor any test needs."""
+def zygote_filter(namespaces: bool, programs: bool = False) -> bytes:
+    """What neither the zygote nor any test needs. ``programs``: its tests are programs of other languages."""
     column, audit = _ARCHITECTURES[os.uname().machine]
     steps = [_step(_LOAD, 4), _step(_EQUAL, audit, 1, 0), _step(_RETURN, _KILL_PROCESS), _step(_LOAD, 0)]
     if column == 0:
         steps += [_step(_AT_LEAST, _X32_BIT, 0, 1), _step(_RETURN, _KILL_PROCESS)]
-    for names in (_DENIED, {} if namespaces else _DENIED_WITHOUT_NAMESPACES):
+    for names in (_DENIED, {} if programs else _PROGRAMS, {} if namespaces else _DENIED_WITHOUT_NAMESPACES):
         steps += _refuse_all(names, column)
     return b"".join([*steps, _PERMIT])
 
@@ -124,6 +128,23 @@ def test_filter(own_pid: int, namespaces: bool) -> bytes:
     column, _ = _ARCHITECTURES[os.uname().machine]
     names = _DENIED_TO_TESTS if namespaces else _DENIED_TO_TESTS | _DENIED_TO_TESTS_WITHOUT_NAMESPACES
     return b"".join([_step(_LOAD, 0), *_refuse_all(names, column), *_special_rules(column, own_pid), _PERMIT])
+
+
+def program_filter(own_pid: int, namespaces: bool, processes: bool) -> bytes:
+    """For a program of another language: as ``test_filter``, but it may become another program (``execve``).
+
+    ``processes``: it is a compiler or a project's command, which may start others and signal them; new namespaces stay
+    refused.
+    """
+    column, _ = _ARCHITECTURES[os.uname().machine]
+    names = {} if namespaces or processes else _DENIED_TO_TESTS_WITHOUT_NAMESPACES
+    rules = _special_rules(column, own_pid)
+    if processes:
+        no_namespaces = [_argument(0), _step(_ANY_BIT, _CLONE_NAMESPACES, 1, 0), _PERMIT, _REFUSE]
+        rules = [*_only_if(_CLONE[column], no_namespaces), *_rules_of_any(column, own_pid, pairs=5)]
+    else:
+        names = names | _DENIED_TO_TESTS | {name: _PROGRAMS[name] for name in ("fork", "vfork")}
+    return b"".join([_step(_LOAD, 0), *_refuse_all(names, column), *rules, _PERMIT])
 
 
 def _refuse_all(names: dict[str, tuple[int | None, int | None]], column: int) -> list[bytes]:
@@ -136,9 +157,19 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
     """Calls whose arguments decide."""
     threads_only = [_argument(0), _step(_ANY_BIT, _CLONE_THREAD, 0, 1), _PERMIT, _REFUSE]
     self_only = [_argument(0), _step(_EQUAL, own_pid, 0, 1), _PERMIT, _REFUSE]
+    return [
+        *_only_if(_CLONE[column], threads_only),
+        *_only_if(_KILL[column], self_only),
+        *_only_if(_TGKILL[column], self_only),
+        *_rules_of_any(column, own_pid),
+    ]
+
+
+def _rules_of_any(column: int, own_pid: int, pairs: int = 1) -> list[bytes]:
+    """Rules on arguments that hold for whatever runs; ``pairs`` is a second kind of socket pair that is allowed."""
     own_limits = [_argument(0), _step(_EQUAL, own_pid, 1, 0), _step(_EQUAL, 0, 0, 1), _PERMIT, _REFUSE]
-    # a connected stream pair talks to itself only; a datagram socket could be sent to a path of the host
-    stream_pair = [_argument(1), _step(_AND, 0xF), _step(_EQUAL, 1, 0, 1), _PERMIT, _REFUSE]
+    # a connected pair (stream; packets in order: 5) talks to itself only; a datagram could go to a path of the host
+    stream_pair = [_argument(1), _step(_AND, 0xF), _step(_EQUAL, 1, 1, 0), _step(_EQUAL, pairs, 0, 1), _PERMIT, _REFUSE]
     no_owner = [
         _argument(1),
         _step(_EQUAL, 8, 2, 0),
@@ -150,11 +181,8 @@ def _special_rules(column: int, own_pid: int) -> list[bytes]:
     # whoever could ask not to be killed with the zygote would outlive it
     dies_with_parent = [_argument(0), _step(_EQUAL, _PDEATHSIG, 1, 0), _PERMIT, _REFUSE]
     return [
-        *_only_if(_CLONE[column], threads_only),
         # the flags of clone3 lie in memory, out of reach of a filter; the C library falls back to clone
         *_only_if(_CLONE3[column], [_step(_RETURN, _ERRNO | _ENOSYS)]),
-        *_only_if(_KILL[column], self_only),
-        *_only_if(_TGKILL[column], self_only),
         *_only_if(_PRLIMIT[column], own_limits),
         *_only_if(_PRCTL[column], dies_with_parent),
         *_only_if(_SOCKETPAIR[column], stream_pair),

@@ -19,7 +19,7 @@ import socket
 import time
 from typing import Any
 
-from . import child, jail
+from . import child, family, jail, programs
 from .scratch import empty_folder
 
 _PRELOADED = [
@@ -32,14 +32,18 @@ _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.004, 0.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def main(control_descriptor: int, level: str, scratch: str) -> None:
-    """Enter the jail, say that we are ready or why not, and serve until the caller hangs up."""
+def main(control_descriptor: int, level: str, scratch: str, toolchain: str | None = None) -> None:
+    """Enter the jail, say that we are ready or why not, and serve until the caller hangs up.
+
+    ``toolchain``: as JSON, the paths that programs of another language need; then the tests are such programs.
+    """
     control = socket.socket(fileno=control_descriptor)
     try:
-        jail.enter(level, scratch, control)
+        paths = None if toolchain is None else json.loads(toolchain)
+        jail.enter(level, scratch, control, paths)
         for name in _PRELOADED:
             importlib.import_module(name)
-        runner = child.Runner(level, scratch)
+        runner = child.Runner(level, scratch) if paths is None else programs.Runner(level, scratch, paths)
     except Exception as error:  # whatever it was, the caller must hear of it and decide
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(1)
@@ -55,11 +59,14 @@ def main(control_descriptor: int, level: str, scratch: str) -> None:
         os._exit(0)
 
 
+Runner = child.Runner | programs.Runner
+
+
 class _HungUp(Exception):
     """The caller is gone."""
 
 
-def _serve(control: socket.socket, runner: child.Runner, level: str) -> None:
+def _serve(control: socket.socket, runner: Runner, level: str) -> None:
     """One test after the other, until the caller closes the socket."""
     while True:
         try:
@@ -80,7 +87,7 @@ def _serve(control: socket.socket, runner: child.Runner, level: str) -> None:
 
 
 def _one_test(
-    limits: dict[str, Any], descriptors: list[int], control: socket.socket, runner: child.Runner, level: str
+    limits: dict[str, Any], descriptors: list[int], control: socket.socket, runner: Runner, level: str
 ) -> dict[str, Any]:
     """Fork, watch, clean up; raises OSError when the machine has no process or descriptor left."""
     complaint, complain = os.pipe()
@@ -89,8 +96,12 @@ def _one_test(
         runner.run(limits, descriptors, complain)
     for descriptor in (*descriptors, complain):
         os.close(descriptor)
-    report = _Watch(pid, limits, control, level).until_dead()
+    processes = isinstance(runner, programs.Runner)
+    before = family.processor_time()
+    report = (_WatchFamily if processes else _Watch)(pid, limits, control, level).until_dead()
     _kill_everything_else(level)
+    if processes:
+        report["cpu_s"] = family.processor_time() - before
     failure = os.read(complaint, 1000)
     os.close(complaint)
     if failure:
@@ -139,7 +150,7 @@ class _Watch:
 
     def _broken_limit(self) -> str | None:
         try:
-            if time.clock_gettime(self._clock) > self._limits["time_s"]:
+            if self._cpu_s() > self._limits["time_s"]:
                 return "time"
         except OSError:
             return None  # it has just died
@@ -149,6 +160,9 @@ class _Watch:
             return "memory"
         return None
 
+    def _cpu_s(self) -> float:
+        return time.clock_gettime(self._clock)
+
     def _memory(self) -> int:
         """Bytes of the process that are in memory, shared mappings too, and what its scratch folder holds."""
         try:
@@ -157,6 +171,34 @@ class _Watch:
         except OSError:
             return 0
         return resident * _PAGE + _scratch_bytes(self._level)
+
+
+class _WatchFamily(_Watch):
+    """Waits for a program of another language: what its children use counts too.
+
+    ``command_s`` limits what a project's command uses once its build is done and our process has become the command.
+    """
+
+    _before_command: float | None = None
+
+    def _broken_limit(self) -> str | None:
+        broken = super()._broken_limit()
+        if broken or not self._limits["command_s"]:
+            return broken
+        try:
+            seconds = self._cpu_s()
+            if self._before_command is None and os.readlink(f"/proc/{self._pid}/exe") != os.readlink("/proc/self/exe"):  # noqa: PTH115
+                self._before_command = seconds
+        except OSError:
+            return None  # it has just died, or there is no view of the processes
+        over = self._before_command is not None and seconds - self._before_command > self._limits["command_s"]
+        return "time" if over else None
+
+    def _cpu_s(self) -> float:
+        return max(super()._cpu_s(), family.used(self._pid, self._level)[0])
+
+    def _memory(self) -> int:
+        return family.used(self._pid, self._level)[1] + _scratch_bytes(self._level)
 
 
 def _scratch_bytes(level: str) -> int:
