@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from critique_coder.feedback import (
 from critique_coder.records import BadInput, Json, LabelSource, Problem
 from critique_coder.review.adjudication import Resolved, counts
 from critique_coder.review.cases import AddedTest, Case, Evidence, Question, asked, critiques_of, solutions_of
-from critique_coder.storage import dumps, write_text
+from critique_coder.storage import atomic_write, dumps
 
 WRONG_TEST = "wrong_test"
 AMBIGUOUS = "ambiguous_statement"
@@ -235,21 +236,20 @@ def differs(made: Plan, folder: Path) -> bool:
 
 
 def write_feedback(made: Plan, folder: Path) -> list[Path]:
-    """Write the folder; each file is replaced as a whole, and only when it changes. Returns what was written.
+    """Write what changes in the folder; returns those files. None is replaced before all are written out.
 
     Raises BadInput when the folder cannot be written.
     """
-    written = []
+    changed = {folder / name: text for name, text in _files(made).items() if _text(folder / name) != text}
     try:
-        for name, text in _files(made).items():
-            if _text(folder / name) != text:
-                write_text(folder / name, text)
-                written.append(folder / name)
+        with ExitStack() as stack:
+            for path, text in changed.items():
+                stack.enter_context(atomic_write(path)).write_text(text, encoding="utf-8")
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise BadInput(f"{folder}: no space left on the disk; make room and run the command again") from None
         raise BadInput(f"{folder}: cannot be written: {error.strerror or error}") from None
-    return written
+    return list(changed)
 
 
 def _files(made: Plan) -> dict[str, str]:
