@@ -17,7 +17,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ from critique_coder.records import Checker, CheckerName, Outcome, Problem, Solut
 _LEETCODE = "leetcode_train_clean/leetcode_train_clean.jsonl.gz"
 _PRESUMED = "import bisect, collections, functools, heapq, itertools, operator, random, re, string\n"
 """Modules that LeetCode imports for every solution, and that the preamble of the data set forgets."""
+
+_TYPING = "from typing import *\n"
+"""What the record of the model solutions was made with."""
 
 DATA = Path(os.environ.get("CRITIQUE_CODER_DATA", "."))
 
@@ -48,9 +51,9 @@ def _rows(file: str) -> list[dict[str, Any]]:
     place = DATA / file
     if file.endswith(".json"):
         return list(json.loads(place.read_text()))
-    opened = gzip.open(place, "rt") if file.endswith(".gz") else place.open()
-    with opened as lines:
-        return [json.loads(line) for line in lines]
+    raw = place.read_bytes()
+    text = (gzip.decompress(raw) if file.endswith(".gz") else raw).decode()
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
 
 
 def _script(name: str, code: str, **more: Any) -> Problem:
@@ -130,7 +133,7 @@ def quixbugs_labelled() -> list[Case]:
 
 
 def debugbench() -> list[Case]:
-    """LeetCode solutions and the same with a bug put in; their tests are those of the LeetCode set, where it has some."""
+    """LeetCode solutions and the same with a bug put in; their tests are those of the LeetCode set, if any."""
     known = {row["task_id"]: row for row in _rows(_LEETCODE)}
     return [
         Case(_leetcode_problem(known[row["task_id"]]), row["code"], row["label"] == "correct", row["id"],
@@ -154,7 +157,10 @@ def mbpp_models(name: str, column: str) -> Callable[[], list[Case]]:
     """What about 20 models wrote for MBPP, with the recorded outcome of the tests of ``name``."""
 
     def read() -> list[Case]:
-        known = {problem.id.split("/")[1]: problem for problem in read_source(name, None).problems}
+        problems = list(read_source(name, None).problems)
+        if name == "mbpp":  # the record was made with the sanitized tests, where a task has them
+            problems += read_source(name, str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
+        known = {problem.id.split("/")[1]: replace(problem, starter_code=_TYPING) for problem in problems}
         cases = []
         for row in _rows("critique/mbpp_model_solutions.jsonl.gz"):
             problem = known.get(row["task_id"].split("/")[1])

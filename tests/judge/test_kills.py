@@ -1,4 +1,4 @@
-"""kill -9 in the middle of work, of each process that the judge is made of, at each level: no orphan, no lost verdict."""
+"""kill -9 of each process of a judge in the middle of work, at each level: no orphan, no lost verdict."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_program_does_not_outlive_its_killed_zygote(level: Isolation) -> None:
         thread.start()
         seen: set[int] = set()
         for _ in range(3):
-            wait_for(lambda: set(judge.worker_pids()) - seen)
+            wait_for(lambda: set(judge.worker_pids()) - seen)  # noqa: B023 - called before the loop goes on
             zygote, at_work = zygote_of(judge), 2 if level is Isolation.PROCESS else 1
             wait_for(lambda zygote=zygote, at_work=at_work: len(family(zygote)) > at_work)
             time.sleep(0.1)

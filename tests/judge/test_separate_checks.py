@@ -279,7 +279,9 @@ def test_a_unittest_lends_its_imports_and_a_patch_finds_its_own_name(
     shared: bool, script: Callable[..., Verdict]
 ) -> None:
     """As when both are one file, which is how BigCodeBench's tasks were tried."""
-    patched = "    @patch(__name__ + '.helper', return_value=1)\n    def test_patch(self, _): self.assertEqual(f(), 1)\n"
+    patched = (
+        "    @patch(__name__ + '.helper', return_value=1)\n    def test_patch(self, _): self.assertEqual(f(), 1)\n"
+    )
     check = (
         "import os\nimport unittest\n" + ("from unittest.mock import patch\n" if shared else "import json\n")
         + "class T(unittest.TestCase):\n    def test(self): self.assertTrue(f())\n" + (patched if shared else "")
