@@ -173,7 +173,7 @@ func TestMain(m *testing.M) {{
 
 def _go_imports(row: Json, code: str, *always: str) -> str:
     """The imports that ``code`` uses; Go refuses others. Some records forget one of the three usual packages."""
-    listed = re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"]) + ["math", "sort", "strings"]
+    listed = [*re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"]), "math", "sort", "strings"]
     used = [path for path in dict.fromkeys(listed) if re.search(rf"\b{path.split('/')[-1]}\.", code)]
     paths = [path for path in used if path not in always]
     return "".join(f'import "{path}"\n' for path in [*always, *paths])
