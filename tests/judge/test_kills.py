@@ -121,7 +121,7 @@ def test_a_program_does_not_outlive_its_killed_zygote(level: Isolation) -> None:
         for _ in range(3):
             wait_for(lambda: set(judge.worker_pids()) - seen)  # noqa: B023 - called before the loop goes on
             zygote, at_work = zygote_of(judge), 2 if level is Isolation.PROCESS else 1
-            wait_for(lambda zygote=zygote, at_work=at_work: len(family(zygote)) > at_work)
+            wait_for(lambda: len(family(zygote)) > at_work)  # noqa: B023
             time.sleep(0.1)
             seen |= family(worker_of(judge))
             os.kill(zygote, signal.SIGKILL)

@@ -72,6 +72,9 @@ SUM_IDIOMS = {
     "heavy imports": "import ssl, sqlite3, decimal, asyncio, unittest, xml.dom, zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')\n"
     "input()\nprint(sum(map(int, input().split())))",
     "streams in with": "import sys\nwith sys.stdin as fin, sys.stdout as fout:\n    next(fin)\n    print(sum(map(int, next(fin).split())), file=fout)",
+    "original stdout at exit": "import atexit, io, sys\nout = sys.stdout = io.StringIO()\natexit.register(lambda: sys.__stdout__.write(out.getvalue()))\ninput()\nprint(sum(map(int, input().split())))",
+    "own kind of file": "import io, os\nclass Out(io.IOBase):\n    text = b''\n    def flush(self): os.write(1, self.text)\n    def __call__(self, text): self.text += text\nout = Out()\ninput()\nout(b'%d' % sum(map(int, input().split())))",
+    "file left open": "out = open(1, 'w', closefd=False)\ninput()\nout.write(str(sum(map(int, input().split()))))",
     "pickle of own class": "import pickle\nclass A: pass\npickle.loads(pickle.dumps(A()))\ninput()\nprint(sum(map(int, input().split())))",
 }
 

@@ -29,7 +29,7 @@ type Assertions struct{ t *testing.T }
 
 func New(t *testing.T) *Assertions { return &Assertions{t} }
 
-func (a *Assertions) Equal(expected, got interface{}) bool {
+func (a *Assertions) Equal(expected, got interface{}, _ ...interface{}) bool {
 	if reflect.DeepEqual(expected, got) {
 		return true
 	}
@@ -172,9 +172,10 @@ func TestMain(m *testing.M) {{
 
 
 def _go_imports(row: Json, code: str, *always: str) -> str:
-    """Those of the record's imports that ``code`` uses: Go refuses an unused one, which would fail a buggy body too."""
-    listed = re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"])
-    paths = [path for path in dict.fromkeys(listed) if f"{path.split('/')[-1]}." in code and path not in always]
+    """The imports that ``code`` uses; Go refuses others. Some records forget one of the three usual packages."""
+    listed = [*re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"]), "math", "sort", "strings"]
+    used = [path for path in dict.fromkeys(listed) if re.search(rf"\b{path.split('/')[-1]}\.", code)]
+    paths = [path for path in used if path not in always]
     return "".join(f'import "{path}"\n' for path in [*always, *paths])
 
 

@@ -13,6 +13,8 @@ import atexit
 import base64
 import builtins
 import fcntl
+import gc
+import io
 import json
 import linecache
 import os
@@ -181,7 +183,7 @@ def _fetch_files(names: list[str], channel: Channel) -> None:
 
 def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channel, fetch: list[str]) -> None:
     """As ``python solution.py`` would: exit codes, uncaught exceptions, threads, atexit, flushing."""
-    leave, bring_back = os._exit, _fetch_files
+    leave, bring_back, flush_forgotten = os._exit, _fetch_files, _flush_forgotten
     try:
         status = 0
         exec(code, module.__dict__)
@@ -202,9 +204,20 @@ def _run_program(code: types.CodeType, module: types.ModuleType, channel: Channe
                 stream.flush()
         except BaseException:
             status = 120
+    flush_forgotten()
     if fetch:
         bring_back(fetch, channel)
     leave(status)
+
+
+def _flush_forgotten() -> None:
+    """What the interpreter does to files, a program's own kinds too, that are open when it takes everything apart."""
+    for found in (sys.__stdout__, sys.__stderr__, *gc.get_objects()):
+        try:
+            if isinstance(found, io.IOBase) and not found.closed:
+                found.flush()
+        except BaseException:
+            continue
 
 
 def _exit_status(error: SystemExit) -> int:
