@@ -14,7 +14,10 @@ from critique_coder.data.build import build
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.records import BadInput
 from critique_coder.report import tables
+from critique_coder.review.adjudication import Answer
+from critique_coder.review.cases import Question
 from critique_coder.review.from_build import cases_of
+from critique_coder.review.store import FILE, Given, ReviewStore, item_sha256
 from critique_coder.storage import read_json, read_rows, write_json, write_jsonl
 from critique_coder.training.rewards import Scored
 from critique_coder.training.run import _write_rollouts
@@ -200,3 +203,14 @@ def test_critiques_of_a_run_become_training_rows(judged: Path, tmp_path: Path) -
     rows = [row for _, row in read_rows(tmp_path / "kto.jsonl")]
     assert {row["completion"][0]["content"]: row["label"] for row in rows} == {good: True, bad: False}
     assert "return x + 0" in rows[0]["prompt"][-1]["content"]
+
+
+def test_the_folders_own_review_is_read_where_no_file_is_given(built: Path) -> None:
+    folder = built / "build"
+    case = cases_of(folder)[0]
+    with ReviewStore(folder / FILE) as store:
+        store.give(Given("k", case.id, "ann", {Question.CORRECT: Answer.NO}, item_sha256(case)))
+    try:
+        assert [rating.answer for rating in review_apply.evidence_of(folder, None).ratings] == [Answer.NO]
+    finally:
+        (folder / FILE).unlink()

@@ -24,8 +24,12 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
     from critique_coder.review.cases import Evidence
     from critique_coder.review.exchange import read_verdicts
     from critique_coder.review.from_build import cases_of
+    from critique_coder.review.store import FILE, ReviewStore
 
     cases = cases_of(folder)
+    if verdicts is None and (folder / FILE).exists():
+        with ReviewStore(folder / FILE) as store:
+            return store.evidence(cases)
     if verdicts is None:
         raise BadInput(f"{folder}: holds no review; make one with `critique-coder review {folder}`, or give --verdicts")
     ratings = read_verdicts(verdicts, {case.id: case for case in cases})
