@@ -23,6 +23,7 @@ _VERBS = {
     "verify": "Run solutions against their problems' tests.",
     "validate": "Check that problems can be trusted.",
     "serve": "Offer the judge over HTTP.",
+    "review": "What people say of a build: agreement, labels, exports.",
     "train": "Train a model on a data folder.",
     "evaluate": "Measure a model on a data folder's held-out problems.",
     "critique": "Let a model judge one solution.",
