@@ -5,7 +5,16 @@ A source is a function ``read(path) -> Corpus``. To add one, write its file and 
 
 from __future__ import annotations
 
-from critique_coder.data.sources import contract, evalplus, humaneval, mbpp, starter
+from critique_coder.data.sources import (
+    codecontests,
+    contract,
+    evalplus,
+    humaneval,
+    leetcode,
+    mbpp,
+    rllm,
+    starter,
+)
 from critique_coder.data.sources.corpus import Corpus, Reader
 from critique_coder.records import BadInput
 
@@ -16,6 +25,9 @@ SOURCES: dict[str, Reader] = {
     "mbpp": mbpp.read,
     "humanevalplus": evalplus.read_humanevalplus,
     "mbppplus": evalplus.read_mbppplus,
+    "codecontests": codecontests.read,
+    "leetcode": leetcode.read,
+    "rllm": rllm.read,
 }
 
 
