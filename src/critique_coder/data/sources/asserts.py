@@ -157,7 +157,7 @@ class _Put(ast.NodeTransformer):
             match keyword:
                 case ast.keyword(arg=None, value=ast.Dict(keys=keys, values=values)) if all(map(_is_name, keys)):
                     pairs = zip(keys, values, strict=True)
-                    keywords += [ast.keyword(k.value, v) for k, v in pairs if isinstance(k, ast.Constant)]
+                    keywords += [ast.keyword(str(ast.literal_eval(k)), v) for k, v in pairs if k is not None]
                 case _:
                     keywords.append(keyword)
         node.keywords = keywords

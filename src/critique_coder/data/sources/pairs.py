@@ -13,7 +13,8 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from critique_coder.records import BadInput, Json, TestCase, TestKind, type_name
+from critique_coder.fields import type_name
+from critique_coder.records import BadInput, Json, TestCase, TestKind
 
 IMPORTS = """from typing import *
 from bisect import *
@@ -22,6 +23,7 @@ from functools import *
 from heapq import *
 from itertools import *
 from math import *
+from builtins import pow
 import bisect, collections, functools, heapq, itertools, math, random, re, string
 inf = float("inf")
 """

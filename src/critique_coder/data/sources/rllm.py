@@ -15,7 +15,8 @@ from critique_coder.data.sources.asserts import assert_tests, starter_for, stub_
 from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, from_json_text, reader, split_by_file
 from critique_coder.data.sources.leetcode import without_request
 from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
-from critique_coder.records import BadInput, Json, Problem, TestCase, type_name
+from critique_coder.fields import type_name
+from critique_coder.records import BadInput, Json, Problem, TestCase
 
 _CALLED = re.compile(r"check\(\s*(\w+)\(\)\.(\w+)\s*\)\s*$")
 _TIME = re.compile(r"^Time Limit: (?:\{'seconds': (\d+), 'nanos': (\d+)\}|(\d+) ms)\s*$", re.MULTILINE)
