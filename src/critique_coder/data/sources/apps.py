@@ -47,7 +47,7 @@ def _problems_of(rows: Iterable[Row], lose: Lose, which: _Set) -> Iterator[Probl
         split = split_by_file(row.file)
         own = fields.text_or_none("problem_id", convert=True) or fields.text_or_none("id", convert=True)
         problem_id = f"{which.name}/{split}/{own or f'{row.file.name.partition(chr(46))[0]}/{number}'}"
-        stub = fields.text("starter_code", default="")
+        statement, stub = fields.text("question", empty=False), fields.text("starter_code", default="")
         try:
             tests, entry_point = _tests(row, stub)
         except Unusable as error:
@@ -55,7 +55,7 @@ def _problems_of(rows: Iterable[Row], lose: Lose, which: _Set) -> Iterator[Probl
             continue
         yield Problem(
             id=problem_id,
-            statement=fields.text("question", empty=False),
+            statement=statement,
             tests=tests,
             starter_code=starter_program(stub) if stub.strip() and entry_point else "",
             entry_point=entry_point,

@@ -154,8 +154,8 @@ def fields_of(row: Row) -> Fields:
 
 
 def split_by_file(file: Path) -> str:
-    """The split that a published set's file name says: ``train`` unless it is for testing or validation."""
-    words = set(re.split(r"[^a-z]+", f"{file.parent.name}/{file.name}".lower()))
+    """The split that a published set's file or folder is named for: ``train`` unless it is testing or validation."""
+    words = {file.parent.name.lower(), *re.split(r"[^a-z]+", file.name.lower())}
     return "eval" if words & {"test", "valid", "validation", "dev", "eval"} else "train"
 
 

@@ -1,7 +1,7 @@
 """KodCode-V1 (``KodCode/KodCode-V1``): synthetic problems with pytest tests. Licence CC-BY-NC-4.0.
 
 The tests import the solution (``from solution import f``); here they see its names as they are, so that import is
-taken out. A test file of one problem is one test.
+taken out, and so is an import of pytest that nothing uses. A test file of one problem is one test.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
 def without_solution_import(code: str) -> str:
     """A test module without its import of the solution; another name that it gives to something is kept.
 
+    An import of pytest that nothing uses goes too, so that the test runs where pytest is not.
+
     Raises Unusable when it is not Python, has no test, or reaches the solution as a module.
     """
     try:
@@ -54,6 +56,8 @@ def without_solution_import(code: str) -> str:
         match statement:
             case ast.Import(names=names) if any(name.name.split(".")[0] == "solution" for name in names):
                 raise Unusable("its tests import the solution as a module")
+            case ast.Import(names=[ast.alias(name="pytest", asname=None)]) if code.count("pytest") == 1:
+                del lines[statement.lineno - 1 : statement.end_lineno]
             case ast.ImportFrom(module="solution", names=names):
                 kept = [f"{name.asname} = {name.name}" for name in names if name.asname not in (None, name.name)]
                 lines[statement.lineno - 1 : statement.end_lineno] = kept
