@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "prompts": {"records"},
     "judge": {"records", "storage"},
     "models": {"records", "prompts", "storage"},
-    "data": {"records", "storage", "prompts", "judge", "models"},
+    "data": {"fields", "records", "storage", "prompts", "judge", "models"},
     "training": {"records", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "storage", "prompts", "judge", "models", "data"},
     "report": {"records", "storage", "evaluation"},

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import pickle
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from critique_coder.cli import main
 from critique_coder.data.mix import Split, split_of
 from critique_coder.data.sources import (
     SOURCES,
@@ -258,6 +260,7 @@ def test_what_lies_in_a_test_file_is_never_trained_on(name: str, file: str, tmp_
         ("kodcode", {"test": "import solution\ndef test_x():\n    assert solution.add(1, 2) == 3\n"}, "as a module"),
         ("kodcode", {"test": "def test_x(:\n"}, "not Python"),
         ("codecontests", {"public_tests": {}, "private_tests": {}}, "no tests"),
+        ("codecontests", {"input_file": "in.txt"}, "in.txt"),
     ],
 )
 def test_a_record_without_a_usable_test_is_counted_with_its_reason(
@@ -281,6 +284,7 @@ def test_a_record_without_a_usable_test_is_counted_with_its_reason(
         ("deepcoder", {"tests": None}, "tests"),
         ("kodcode", {"test": None}, "test"),
         ("codecontests", {"description": None}, "description"),
+        ("codecontests", {"public_tests": "x"}, "public_tests"),
     ],
 )
 def test_a_malformed_record_is_refused_by_line_and_key(
@@ -473,7 +477,7 @@ def test_a_starter_is_a_program_in_which_three_argument_pow_works() -> None:
 
 
 def test_apps_and_taco_do_not_share_ids() -> None:
-    row = Row(Path("train.jsonl"), "here", SHAPES["apps"][0])
+    row = Row(Path("train.jsonl"), 0, "here", SHAPES["apps"][0])
     (one,), _ = problems_and_lost(apps.apps_problems_of, iter([row]))
     (other,), _ = problems_and_lost(apps.taco_problems_of, iter([row]))
     assert one.id == "apps/train/7" and other.id == "taco/train/7"
@@ -486,3 +490,21 @@ def test_a_float_checker_stands_at_code_jam() -> None:
     problems, _ = problems_and_lost(google_code_jam.problems_of, rows_of("google-code-jam"))
     for test in problems[0].tests:
         assert test.kind is TestKind.STDIO and test.checker is not None and test.checker.abs_tol == 1e-6
+
+
+def test_validate_takes_a_set_by_name_and_says_what_was_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_tests = SHAPES["apps"][0] | {"problem_id": 8, "input_output": ""}
+    (tmp_path / "apps").mkdir()
+    write_jsonl(tmp_path / "apps" / "train.jsonl", [SHAPES["apps"][0], without_tests])
+    monkeypatch.setenv("CRITIQUE_CODER_DATA", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["critique-coder", "validate", "apps", "--mutants=0", "--repeats=1", "--json"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert "1 records left out: has no tests" in lines
+    summary = json.loads(last)
+    assert (summary["problems"], summary["references"], summary["findings"]) == (1, 1, [])
+    assert summary["left_out"] == [{"problem_id": "apps/train/8", "reason": "has no tests"}]

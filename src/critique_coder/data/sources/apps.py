@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, from_json_text, reader, split_by_file
-from critique_coder.data.sources.deepcoder import from_json_text_or_text
+from critique_coder.data.sources.corpus import (
+    Lose,
+    Place,
+    Row,
+    fields_of,
+    from_json_text,
+    id_by_place,
+    reader,
+    split_by_file,
+)
 from critique_coder.data.sources.pairs import Unusable, method_of, paired_tests, python_solution, starter_program
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Json, Problem, TestCase
@@ -40,13 +47,11 @@ def taco_problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
 
 
 def _problems_of(rows: Iterable[Row], lose: Lose, which: _Set) -> Iterator[Problem]:
-    places: dict[Path, int] = {}
     for row in rows:
-        places[row.file] = number = places.get(row.file, -1) + 1
         fields = fields_of(row)
         split = split_by_file(row.file)
         own = fields.text_or_none("problem_id", convert=True) or fields.text_or_none("id", convert=True)
-        problem_id = f"{which.name}/{split}/{own or f'{row.file.name.partition(chr(46))[0]}/{number}'}"
+        problem_id = f"{which.name}/{split}/{own or id_by_place(row)}"
         statement, stub = fields.text("question", empty=False), fields.text("starter_code", default="")
         try:
             tests, entry_point = _tests(row, stub)
@@ -60,7 +65,7 @@ def _problems_of(rows: Iterable[Row], lose: Lose, which: _Set) -> Iterator[Probl
             starter_code=starter_program(stub) if stub.strip() and entry_point else "",
             entry_point=entry_point,
             time_limit_s=_seconds(row.value.get("time_limit")),
-            reference=python_solution(from_json_text_or_text(row.value.get("solutions"))),
+            reference=python_solution(row.value.get("solutions")),
             source=which.name,
             difficulty=fields.text_or_none("difficulty"),
             licence=which.licence,
@@ -94,6 +99,15 @@ def _seconds(limit: Json) -> float | None:
         return None
 
 
-read_apps = reader(Place("APPS", hub="codeparrot/apps", patterns=("*.jsonl", "*.parquet"), folder="apps"),
-                   apps_problems_of)  # fmt: skip
-read_taco = reader(Place("TACO", hub="BAAI/TACO", folder="taco"), taco_problems_of)
+_APPS_PLACE = Place("APPS", hub="codeparrot/apps", patterns=("*.jsonl", "*.parquet"), folder="apps")
+_TACO_PLACE = Place(
+    "TACO",
+    hub="BAAI/TACO",
+    revision="refs/convert/parquet",
+    patterns=("ALL/**/*.parquet", "ALL/*.parquet"),
+    folder="taco",
+)
+"""TACO's main branch holds a loading script; the hub keeps the records as Parquet beside it."""
+
+read_apps = reader(_APPS_PLACE, apps_problems_of)
+read_taco = reader(_TACO_PLACE, taco_problems_of)

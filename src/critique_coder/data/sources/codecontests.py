@@ -13,7 +13,7 @@ from typing import Any
 
 from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, reader, split_by_file
 from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
-from critique_coder.records import Json, Problem
+from critique_coder.records import BadInput, Json, Problem
 
 _KINDS = ("public_tests", "private_tests", "generated_tests")
 _PYTHON3 = 3
@@ -28,7 +28,7 @@ def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
         name = fields.text("name" if published else "task_id", empty=False).removeprefix("codecontests/")
         problem_id = f"codecontests/{name.replace(' ', '_')}" if published else f"codecontests/{name}"
         try:
-            inputs, outputs = _pairs(row.value, published)
+            inputs, outputs = _pairs(row, published)
             tests = paired_tests(inputs, outputs, None, row.where, "tests")
         except Unusable as error:
             lose(problem_id, str(error))
@@ -47,16 +47,21 @@ def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
         )
 
 
-def _pairs(value: Json, published: bool) -> tuple[Json, Json]:
+def _pairs(row: Row, published: bool) -> tuple[Json, Json]:
+    value = row.value
     if not published:
         tests = value.get("tests")
         if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
             return tests, tests
         return [test.get("input") for test in tests], [test.get("output") for test in tests]
+    if value.get("input_file"):
+        raise Unusable(f"its programs read the file {value['input_file']}, not standard input")
     inputs: list[Json] = []
     outputs: list[Json] = []
     for kind in _KINDS:
         tests = value.get(kind) or {}
+        if not isinstance(tests, dict):
+            raise BadInput(f"{row.where}, key {kind!r}: must be an object of 'input' and 'output'")
         inputs += tests.get("input") or []
         outputs += tests.get("output") or []
     return inputs, outputs

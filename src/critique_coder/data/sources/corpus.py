@@ -16,9 +16,10 @@ from critique_coder.storage import read_json, read_rows
 
 
 class Row(NamedTuple):
-    """A record as it lies in a file; ``where`` names file and line (or row, or entry) for complaints."""
+    """A record as it lies in a file, the ``number``-th from 0; ``where`` names file and line for complaints."""
 
     file: Path
+    number: int
     where: str
     value: Json
 
@@ -62,11 +63,13 @@ class Place:
     """Where a published set lies.
 
     ``folder`` is its name under ``CRITIQUE_CODER_DATA``; ``names`` are the files that are read of a folder when they
-    are there (else all of its data files); ``hub`` and ``patterns`` are its repository on the hub and what to load.
+    are there (else all of its data files); ``hub``, ``revision`` and ``patterns`` are its repository on the hub, the
+    branch (None: the main one) and what to load of it.
     """
 
     name: str
     hub: str | None = None
+    revision: str | None = None
     patterns: tuple[str, ...] = ("*.parquet",)
     folder: str | None = None
     names: tuple[str, ...] = ()
@@ -83,7 +86,7 @@ class Place:
             how += f", or set CRITIQUE_CODER_DATA to a folder with {self.folder}/"
         if self.hub is None:
             raise BadInput(f"{self.name} was not found: {how}")
-        return hub_files(self.hub, self.name, how, self.patterns)
+        return hub_files(self.hub, self.name, how, self.patterns, self.revision)
 
     def _given(self, path: str) -> list[Path]:
         place = Path(path)
@@ -91,7 +94,7 @@ class Place:
             return self._in_folder(place)
         if not place.exists() and _HUB_ID.fullmatch(path) and not path.endswith(_ENDINGS):
             how = f"{path!r} is neither a file nor a folder here"
-            return hub_files(path, self.name, how, self.patterns)
+            return hub_files(path, self.name, how, self.patterns, self.revision if path == self.hub else None)
         return [place]
 
     def _in_folder(self, folder: Path) -> list[Path]:
@@ -111,8 +114,8 @@ def rows_in(files: Sequence[Path]) -> Iterator[Row]:
         if file.suffix == ".json":
             yield from _json_rows(file)
         else:
-            for where, value in read_rows(file):
-                yield Row(file, where, value)
+            for number, (where, value) in enumerate(read_rows(file)):
+                yield Row(file, number, where, value)
 
 
 def _json_rows(file: Path) -> Iterator[Row]:
@@ -121,8 +124,8 @@ def _json_rows(file: Path) -> Iterator[Row]:
         value = list(value.values())
     if not isinstance(value, list):
         raise BadInput(f"{file}: must be a list of records")
-    for number, entry in enumerate(value, 1):
-        yield Row(file, f"{file}, entry {number}", entry)
+    for number, entry in enumerate(value):
+        yield Row(file, number, f"{file}, entry {number + 1}", entry)
 
 
 def reader(place: Place, problems_of: ProblemsOf) -> Reader:
@@ -153,6 +156,11 @@ def fields_of(row: Row) -> Fields:
     return Fields(row.value, row.where, known=row.value if isinstance(row.value, dict) else ())
 
 
+def id_by_place(row: Row) -> str:
+    """A name for a record that has none of its own: its file's and its place in it."""
+    return f"{row.file.name.partition('.')[0]}/{row.number}"
+
+
 def split_by_file(file: Path) -> str:
     """The split that a published set's file or folder is named for: ``train`` unless it is testing or validation."""
     words = {file.parent.name.lower(), *re.split(r"[^a-z]+", file.name.lower())}
@@ -177,12 +185,15 @@ def from_hub(repository: str, name: str, otherwise: str) -> Path:
     return hub_files(repository, name, otherwise, ("*.parquet",))[0]
 
 
-def hub_files(repository: str, name: str, otherwise: str, patterns: Sequence[str]) -> list[Path]:
+def hub_files(
+    repository: str, name: str, otherwise: str, patterns: Sequence[str], revision: str | None = None
+) -> list[Path]:
     """The files of a data set of the hub that match ``patterns``; raises BadInput, which says what else to do."""
     try:
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(repository, repo_type="dataset", allow_patterns=list(patterns)))
+        wanted = list(patterns)
+        folder = Path(snapshot_download(repository, repo_type="dataset", revision=revision, allow_patterns=wanted))
     except Exception as error:  # the hub client raises many kinds; all mean the same to the user
         raise BadInput(
             f"{name} was not found: {otherwise} (the hub could not be asked: {type(error).__name__})"

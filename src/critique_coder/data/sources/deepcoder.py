@@ -10,9 +10,17 @@ benchmark's and for evaluation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, from_json_text, reader, split_by_file
+from critique_coder.data.sources.corpus import (
+    Lose,
+    Place,
+    Row,
+    fields_of,
+    from_json_text,
+    id_by_place,
+    reader,
+    split_by_file,
+)
 from critique_coder.data.sources.pairs import (
     Unusable,
     arguments,
@@ -34,14 +42,12 @@ _LICENCES = {"taco": "Apache-2.0"}
 
 def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
     """The problems of records of every configuration; raises BadInput."""
-    places: dict[Path, int] = {}
     for row in rows:
-        places[row.file] = number = places.get(row.file, -1) + 1
         fields = fields_of(row)
         statement, stub = fields.text("problem", empty=False), fields.text("starter_code", default="")
         given = from_json_text(row.value.get("tests"), row.where, "tests")
         kind = _configuration(given, row)
-        problem_id = f"deepcoder/{kind}/{row.file.name.partition('.')[0]}/{number}"
+        problem_id = f"deepcoder/{kind}/{id_by_place(row)}"
         entry_point = _entry_point(given, row, stub)
         try:
             tests = _tests(given, entry_point, row.where)
@@ -54,22 +60,12 @@ def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
             tests=tests,
             starter_code=starter_program(stub) if stub.strip() and entry_point else "",
             entry_point=entry_point,
-            reference=python_solution(from_json_text_or_text(row.value.get("solutions"))),
+            reference=python_solution(row.value.get("solutions")),
             source="deepcoder",
             licence=_LICENCES.get(kind, "MIT"),
             released="2025-04-08",
             metadata={"split": "eval" if kind in _BENCHMARKS else split_by_file(row.file), "configuration": kind},
         )
-
-
-def from_json_text_or_text(solutions: Json) -> Json:
-    """Solutions as they are, or out of the text of a JSON list; text that is none is a solution itself."""
-    if isinstance(solutions, str) and solutions.lstrip().startswith("["):
-        try:
-            return from_json_text(solutions, "", "solutions")
-        except BadInput:
-            return solutions
-    return solutions
 
 
 def _configuration(given: Json, row: Row) -> str:

@@ -77,11 +77,10 @@ def _tests(row: Row, entry_point: str | None, stub: str, unreadable: list[str]) 
     tests: list[TestCase] = []
     for key in ("public_test_cases", "public_tests", "private_test_cases", "counterexample_tests"):
         if row.value.get(key):
-            found = _listed(row, key)
-            if key == "counterexample_tests" and entry_point is not None:
-                unreadable += [test["input"] for test in found if _python(test["input"]) is None]
-                found = [test for test in found if _python(test["input"]) is not None]
-            tests += [_test(test, entry_point, stub, row.where, key) for test in found]
+            for test in _listed(row, key):
+                found = _test(test, entry_point, stub, row.where, key)
+                tests += [found] if found else []
+                unreadable += [] if found else [test["input"]]
     if row.value.get("functional_test"):
         tests += _functional(row.value["functional_test"], row.where, entry_point)
     if not tests:
@@ -105,13 +104,16 @@ def _listed(row: Row, key: str) -> list[Json]:
     return tests
 
 
-def _test(test: Json, entry_point: str | None, stub: str, where: str, key: str) -> TestCase:
+def _test(test: Json, entry_point: str | None, stub: str, where: str, key: str) -> TestCase | None:
+    """One test; None for a failing case whose input is no list of arguments."""
     if entry_point is None:
         if test.get("testtype") == "functional":
             raise BadInput(f"{where}, key 'starter_code': functional tests need it, or 'func_name' in 'metadata'")
         return stdio_test(test["input"], test["output"])
     given = _python(test["input"]) if key == "counterexample_tests" else arguments(test["input"])
-    return function_test(entry_point, given or [], _result(test["output"], bool(_GIVES_TEXT.search(stub))))
+    if given is None:
+        return None
+    return function_test(entry_point, given, _result(test["output"], bool(_GIVES_TEXT.search(stub))))
 
 
 def _python(given: Json) -> list[Json] | None:

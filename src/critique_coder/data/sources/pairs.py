@@ -11,7 +11,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Json, TestCase, TestKind
@@ -154,8 +154,11 @@ def only_name(starter: str) -> str | None:
 
 
 def python_solution(solutions: Json) -> str | None:
-    """The first solution of a list of them (or the one text) that is Python of today, out of its code fence."""
-    for solution in [solutions] if isinstance(solutions, str) else _iterable(solutions):
+    """The first solution that is Python of today, out of its code fence, or None.
+
+    ``solutions`` is a list of them, the text of a JSON list of them, or the text of one.
+    """
+    for solution in _listed(solutions):
         if isinstance(solution, str) and solution.strip():
             fenced = re.search(r"```(?:python)?\n(.*?)```", solution, re.DOTALL)
             code = fenced.group(1) if fenced else solution
@@ -167,5 +170,11 @@ def python_solution(solutions: Json) -> str | None:
     return None
 
 
-def _iterable(value: Json) -> Iterable[Json]:
-    return value if isinstance(value, list) else ()
+def _listed(solutions: Json) -> list[Json]:
+    if isinstance(solutions, str):
+        try:
+            found = json.loads(solutions)
+        except (ValueError, RecursionError):
+            found = None
+        return found if isinstance(found, list) else [solutions]
+    return solutions if isinstance(solutions, list) else []

@@ -9,10 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from critique_coder.data.sources.asserts import assert_tests, starter_for, stub_in
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, from_json_text, reader, split_by_file
+from critique_coder.data.sources.corpus import (
+    Lose,
+    Place,
+    Row,
+    fields_of,
+    from_json_text,
+    id_by_place,
+    reader,
+    split_by_file,
+)
 from critique_coder.data.sources.leetcode import without_request
 from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
 from critique_coder.fields import type_name
@@ -25,11 +33,9 @@ _REQUEST = "Please solve the programming task below using a self-contained code 
 
 def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
     """The problems of records of all three kinds; raises BadInput."""
-    places: dict[Path, int] = {}
     for row in rows:
-        places[row.file] = number = places.get(row.file, -1) + 1
         fields = fields_of(row)
-        problem_id = f"rllm/{row.file.name.partition('.')[0]}/{number}"
+        problem_id = f"rllm/{id_by_place(row)}"
         text = fields.text("problem", empty=False)
         given = from_json_text(row.value.get("tests"), row.where, "tests")
         try:
