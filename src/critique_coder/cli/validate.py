@@ -87,9 +87,12 @@ def command(
         verdicts = verify_solutions(judge, known, solutions, output or Path(folder) / "verdicts.jsonl")
     found = validation(corpus.problems, given, verdicts, repeats)
     lines = _lines(found, len(corpus.problems))
+    reasons = Counter(lost.reason for lost in corpus.lost)
+    lines[1:1] = [f"{count} records left out: {reason}" for reason, count in reasons.most_common(_SHOWN)]
     if output is not None:
         lines.append(f"verdicts written to {output}")
-    finish(lines, _summary(found, len(corpus.problems)), as_json)
+    summary = _summary(found, len(corpus.problems)) | {"left_out": [lost._asdict() for lost in corpus.lost]}
+    finish(lines, summary, as_json)
     if found.findings:
         raise click.exceptions.Exit(1)
 

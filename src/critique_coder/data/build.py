@@ -104,7 +104,8 @@ def _read_inputs(recipe: BuildRecipe) -> tuple[Corpus, dict[str, str]]:
     names += [name for name in templates if name is not None and Path(name).is_file()]
     wrong = tuple(solution for corpus in corpora for solution in corpus.wrong_solutions)
     inputs = {name: sha256_file(name) for name in names}
-    return Corpus(tuple(problems), wrong, tuple(names)), inputs
+    lost = tuple(lost for corpus in corpora for lost in corpus.lost)
+    return Corpus(tuple(problems), wrong, tuple(names), lost), inputs
 
 
 def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[str, Verdict], list[Solution]]:
@@ -114,7 +115,8 @@ def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[
     reviewed = list(people.reviewed(corpus.problems))
     given = [problem for problem in reviewed if isinstance(problem, Problem)]
     problems, lost = filter_problems(given, recipe.filter, recipe.seed)
-    lost = [loss for loss in reviewed if isinstance(loss, Loss)] + lost
+    left_out = [Loss(found.problem_id, "unusable_record", found.reason) for found in corpus.lost]
+    lost = [*left_out, *(loss for loss in reviewed if isinstance(loss, Loss)), *lost]
     solutions = audit_solutions(problems, corpus.wrong_solutions)
     judged = _judge(work, problems, solutions, "audit.jsonl", "audit of the problems", first_failure=True)
     verdicts = {verdict.solution_id: verdict for verdict in judged}
@@ -125,7 +127,7 @@ def _trusted_problems(work: Build, corpus: Corpus) -> tuple[list[Problem], dict[
     write_jsonl(work.file("problems.jsonl"), (problem.to_json() for problem in kept))
     write_jsonl(work.file("quarantine.jsonl"), (loss.to_json() for loss in lost))
     work.counts["problems"] = {
-        "read": len(corpus.problems),
+        "read": len(corpus.problems) + len(corpus.lost),
         "kept": len(kept),
         "lost": dict(sorted(Counter(loss.reason for loss in lost).items())),
         "tests_read": sum(len(problem.tests) for problem in corpus.problems),

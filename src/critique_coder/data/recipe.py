@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
 
 from pydantic import Field, field_validator
 
+from critique_coder.data.sources import SourceName
 from critique_coder.settings import Settings
 
 
 class SourceSettings(Settings):
     """One source of problems."""
 
-    name: Literal["starter", "problems", "humaneval", "mbpp", "humanevalplus", "mbppplus"]
+    name: SourceName
     """Which reader."""
     path: str | None = None
-    """A file, a folder, or nothing for the source's own place."""
+    """A file, a folder, a data set of the hub, or nothing for the source's own place."""
 
 
 class FilterSettings(Settings):

@@ -1,13 +1,60 @@
 """Where problems come from: one small file a source, each giving the contract's records.
 
-A source is a function ``read(path) -> Corpus``. To add one, write its file and name it in ``SOURCES``.
+A source is a function ``read(path) -> Corpus``. To add one, write its file and name it in ``SOURCES`` and
+``SourceName``. A published set's file has a generator ``problems_of(rows, lose)`` that holds one record at a time, and
+a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of the two.
 """
 
 from __future__ import annotations
 
-from critique_coder.data.sources import contract, evalplus, humaneval, humanevalpack, mbpp, starter
+from typing import Literal, TypeAlias
+
+from critique_coder.data.sources import (
+    apps,
+    bigcodebench,
+    codecontests,
+    contract,
+    deepcoder,
+    evalplus,
+    google_code_jam,
+    humaneval,
+    humanevalpack,
+    kodcode,
+    leetcode,
+    livecodebench,
+    mbpp,
+    rllm,
+    rstar_coder,
+    starter,
+)
 from critique_coder.data.sources.corpus import Corpus, Reader
 from critique_coder.records import BadInput
+
+SourceName: TypeAlias = Literal[
+    "starter",
+    "problems",
+    "humaneval",
+    "mbpp",
+    "humanevalplus",
+    "mbppplus",
+    "humanevalpack-cpp",
+    "humanevalpack-go",
+    "humanevalpack-java",
+    "humanevalpack-javascript",
+    "humanevalpack-rust",
+    "codecontests",
+    "leetcode",
+    "rllm",
+    "deepcoder",
+    "rstar-coder",
+    "taco",
+    "apps",
+    "kodcode",
+    "livecodebench",
+    "bigcodebench",
+    "google-code-jam",
+]
+"""What a recipe may name; the keys of ``SOURCES``."""
 
 SOURCES: dict[str, Reader] = {
     "starter": starter.read,
@@ -17,6 +64,17 @@ SOURCES: dict[str, Reader] = {
     "humanevalplus": evalplus.read_humanevalplus,
     "mbppplus": evalplus.read_mbppplus,
     **humanevalpack.readers(),
+    "codecontests": codecontests.read,
+    "leetcode": leetcode.read,
+    "rllm": rllm.read,
+    "deepcoder": deepcoder.read,
+    "rstar-coder": rstar_coder.read,
+    "taco": apps.read_taco,
+    "apps": apps.read_apps,
+    "kodcode": kodcode.read,
+    "livecodebench": livecodebench.read,
+    "bigcodebench": bigcodebench.read,
+    "google-code-jam": google_code_jam.read,
 }
 
 
@@ -27,4 +85,4 @@ def read_source(name: str, path: str | None) -> Corpus:
     return SOURCES[name](path)
 
 
-__all__ = ["SOURCES", "Corpus", "read_source"]
+__all__ = ["SOURCES", "Corpus", "SourceName", "read_source"]

@@ -1,36 +1,204 @@
-"""What a source gives."""
+"""What a source gives, and how its files are found and read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from critique_coder.records import BadInput, Problem, Solution
+from critique_coder.fields import Fields
+from critique_coder.records import BadInput, Json, Problem, Solution
+from critique_coder.storage import read_json, read_rows
+
+
+class Row(NamedTuple):
+    """A record as it lies in a file, the ``number``-th from 0; ``where`` names file and line for complaints."""
+
+    file: Path
+    number: int
+    where: str
+    value: Json
+
+
+class Lost(NamedTuple):
+    """A record that was left out, and why."""
+
+    problem_id: str
+    reason: str
+
+
+Lose: TypeAlias = Callable[[str, str], object]
+"""Called with the id of a record that is left out and the reason."""
+
+ProblemsOf: TypeAlias = Callable[[Iterable[Row], Lose], Iterator[Problem]]
+"""The core of a reader: one record in hand at a time. Raises BadInput for a malformed one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Problems, the solutions that came with them and are known to be wrong, and the files they were read from."""
+    """Problems, the solutions that came with them and are known to be wrong, and the files they were read from.
+
+    ``lost``: the records that were left out, each with its reason.
+    """
 
     problems: tuple[Problem, ...]
     wrong_solutions: tuple[Solution, ...] = ()
     files: tuple[str, ...] = field(default=())
+    lost: tuple[Lost, ...] = ()
 
 
 Reader: TypeAlias = Callable[[str | None], Corpus]
-"""Reads a corpus from a file or folder; None means the source's own place."""
+"""Reads a corpus from a file, a folder or a data set of the hub; None means the source's own place."""
+
+_ENDINGS = (".jsonl", ".jsonl.gz", ".parquet", ".json")
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a published set lies.
+
+    ``folder`` is its name under ``CRITIQUE_CODER_DATA``; ``names`` are the files that are read of a folder when they
+    are there (else all of its data files); ``hub``, ``revision`` and ``patterns`` are its repository on the hub, the
+    branch (None: the main one) and what to load of it.
+    """
+
+    name: str
+    hub: str | None = None
+    revision: str | None = None
+    patterns: tuple[str, ...] = ("*.parquet",)
+    folder: str | None = None
+    names: tuple[str, ...] = ()
+
+    def files(self, path: str | None) -> list[Path]:
+        """The files to read; raises BadInput, which says what to give."""
+        if path is not None:
+            return self._given(path)
+        data = os.environ.get("CRITIQUE_CODER_DATA")
+        if data and self.folder and (Path(data) / self.folder).is_dir():
+            return self._in_folder(Path(data) / self.folder)
+        how = "give a file or folder of it as path"
+        if self.folder:
+            how += f", or set CRITIQUE_CODER_DATA to a folder with {self.folder}/"
+        if self.hub is None:
+            raise BadInput(f"{self.name} was not found: {how}")
+        return hub_files(self.hub, self.name, how, self.patterns, self.revision)
+
+    def _given(self, path: str) -> list[Path]:
+        place = Path(path)
+        if place.is_dir():
+            return self._in_folder(place)
+        if not place.exists() and _HUB_ID.fullmatch(path) and not path.endswith(_ENDINGS):
+            how = f"{path!r} is neither a file nor a folder here"
+            return hub_files(path, self.name, how, self.patterns, self.revision if path == self.hub else None)
+        return [place]
+
+    def _in_folder(self, folder: Path) -> list[Path]:
+        own = [folder / name for name in self.names if (folder / name).is_file()]
+        found = own or sorted(file for file in folder.rglob("*") if file.is_file() and file.name.endswith(_ENDINGS))
+        if not found:
+            raise BadInput(f"{folder}: the folder holds no data file ({', '.join(_ENDINGS)})")
+        return found
+
+
+def rows_in(files: Sequence[Path]) -> Iterator[Row]:
+    """The records of files one after the other; a ``.json`` file is a list of them, or an object of them by name.
+
+    JSON Lines that are called ``.json`` are read too. Raises BadInput.
+    """
+    for file in files:
+        if file.suffix == ".json":
+            yield from _json_rows(file)
+        else:
+            for number, (where, value) in enumerate(read_rows(file)):
+                yield Row(file, number, where, value)
+
+
+def _json_rows(file: Path) -> Iterator[Row]:
+    value = read_json(file)
+    if isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):
+        value = list(value.values())
+    if not isinstance(value, list):
+        raise BadInput(f"{file}: must be a list of records")
+    for number, entry in enumerate(value):
+        yield Row(file, number, f"{file}, entry {number + 1}", entry)
+
+
+def reader(place: Place, problems_of: ProblemsOf) -> Reader:
+    """The reader of a published set."""
+
+    def read(path: str | None) -> Corpus:
+        files = place.files(path)
+        lost: list[Lost] = []
+        problems = tuple(problems_of(rows_in(files), lambda name, reason: lost.append(Lost(name, reason))))
+        if not problems and not lost:
+            raise BadInput(f"{files[0]}: holds no record of {place.name}")
+        _refuse_twice(problems, place.name)
+        return Corpus(problems, (), tuple(map(str, files)), tuple(lost))
+
+    return read
+
+
+def _refuse_twice(problems: Sequence[Problem], name: str) -> None:
+    seen: set[str] = set()
+    for problem in problems:
+        if problem.id in seen:
+            raise BadInput(f"{name}: problem {problem.id!r} stands twice in these files; give one of them as path")
+        seen.add(problem.id)
+
+
+def fields_of(row: Row) -> Fields:
+    """The keys of a record of a published set, where keys that are not read do not matter; raises BadInput."""
+    return Fields(row.value, row.where, known=row.value if isinstance(row.value, dict) else ())
+
+
+def id_by_place(row: Row) -> str:
+    """A name for a record that has none of its own: its file's and its place in it."""
+    return f"{row.file.name.partition('.')[0]}/{row.number}"
+
+
+def split_by_file(file: Path) -> str:
+    """The split that a published set's file or folder is named for: ``train`` unless it is testing or validation."""
+    words = {file.parent.name.lower(), *re.split(r"[^a-z]+", file.name.lower())}
+    return "eval" if words & {"test", "valid", "validation", "dev", "eval"} else "train"
+
+
+def from_json_text(value: Json, where: str, key: str) -> Json:
+    """A value that published sets keep as the text of JSON, or as itself; raises BadInput."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except RecursionError:
+        raise BadInput(f"{where}, key {key!r}: nested too deeply") from None
+    except ValueError as error:
+        reason = str(error).split(";")[0]
+        raise BadInput(f"{where}, key {key!r}: must be the text of a JSON value: {reason}") from None
 
 
 def from_hub(repository: str, name: str, otherwise: str) -> Path:
-    """The Parquet file of a data set of the hub; raises BadInput, which says what else to do."""
+    """The first Parquet file of a data set of the hub; raises BadInput, which says what else to do."""
+    return hub_files(repository, name, otherwise, ("*.parquet",))[0]
+
+
+def hub_files(
+    repository: str, name: str, otherwise: str, patterns: Sequence[str], revision: str | None = None
+) -> list[Path]:
+    """The files of a data set of the hub that match ``patterns``; raises BadInput, which says what else to do."""
     try:
         from huggingface_hub import snapshot_download
 
-        folder = Path(snapshot_download(repository, repo_type="dataset", allow_patterns=["*.parquet"]))
-        return next(folder.rglob("*.parquet"))
+        wanted = list(patterns)
+        folder = Path(snapshot_download(repository, repo_type="dataset", revision=revision, allow_patterns=wanted))
     except Exception as error:  # the hub client raises many kinds; all mean the same to the user
         raise BadInput(
             f"{name} was not found: {otherwise} (the hub could not be asked: {type(error).__name__})"
         ) from None
+    found = sorted(file for file in folder.rglob("*") if file.is_file() and file.name.endswith(_ENDINGS))
+    if not found:
+        raise BadInput(f"{name} was not found: {repository} on the hub has no {' or '.join(patterns)}; {otherwise}")
+    return found
