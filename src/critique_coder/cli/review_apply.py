@@ -31,7 +31,7 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
         with ReviewStore(folder / FILE) as store:
             return store.evidence(cases)
     if verdicts is None:
-        raise BadInput(f"{folder}: holds no review; make one with `critique-coder review {folder}`, or give --verdicts")
+        raise BadInput(f"{folder}: holds no review; export it (`critique-coder review export`) and give --verdicts")
     ratings = read_verdicts(verdicts, {case.id: case for case in cases})
     return Evidence(cases, tuple(latest_ratings(ratings)))
 
