@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from critique_coder.data.filter import Loss
+from critique_coder.data.losses import Loss
 from critique_coder.data.recipe import AuditSettings
 from critique_coder.records import Outcome, Problem, Solution, Verdict
 
 
-def audit_solutions(problems: Sequence[Problem], wrong: Sequence[Solution]) -> list[Solution]:
-    """What has to be judged for the audit: each problem's reference, and its known wrong solutions."""
+def audit_solutions(problems: Iterable[Problem], wrong: Sequence[Solution]) -> list[Solution]:
+    """What has to be judged for the audit of a small set: references first, then the known wrong solutions."""
+    problems = list(problems)
     ids = {problem.id for problem in problems}
-    references = [
-        Solution(reference_id(problem), problem.id, code=problem.reference, author="reference")
-        for problem in problems
-        if problem.reference is not None
-    ]
+    references = [reference for problem in problems if (reference := reference_of(problem)) is not None]
     return references + [solution for solution in wrong if solution.problem_id in ids]
+
+
+def solutions_to_audit(problem: Problem, wrong: Sequence[Solution], settings: AuditSettings) -> list[Solution]:
+    """What has to be judged for the audit of one problem."""
+    reference = reference_of(problem)
+    return [*([reference] if reference is not None else []), *wrong]
+
+
+def reference_of(problem: Problem) -> Solution | None:
+    """A problem's reference as a solution."""
+    if problem.reference is None:
+        return None
+    return Solution(reference_id(problem), problem.id, code=problem.reference, author="reference")
 
 
 def reference_id(problem: Problem) -> str:
@@ -25,22 +35,11 @@ def reference_id(problem: Problem) -> str:
     return f"{problem.id}#reference"
 
 
-def audit(
-    problems: Sequence[Problem], wrong: Sequence[Solution], verdicts: Mapping[str, Verdict], settings: AuditSettings
-) -> tuple[list[Problem], list[Loss]]:
-    """The problems that can be trusted, and the others with the reason. ``verdicts`` are by solution id."""
-    wrong_of: dict[str, list[Solution]] = {}
-    for solution in wrong:
-        wrong_of.setdefault(solution.problem_id, []).append(solution)
-    kept: list[Problem] = []
-    lost: list[Loss] = []
-    for problem in problems:
-        loss = _reference_loss(problem, verdicts, settings) or _wrong_loss(problem, wrong_of, verdicts, settings)
-        if loss is None:
-            kept.append(problem)
-        else:
-            lost.append(loss)
-    return kept, lost
+def audit_problem(
+    problem: Problem, wrong: Sequence[Solution], verdicts: Mapping[str, Verdict], settings: AuditSettings
+) -> Loss | None:
+    """Why a problem cannot be trusted; None when it can. ``verdicts`` are by solution id."""
+    return _reference_loss(problem, verdicts, settings) or _wrong_loss(problem, wrong, verdicts, settings)
 
 
 def _reference_loss(problem: Problem, verdicts: Mapping[str, Verdict], settings: AuditSettings) -> Loss | None:
@@ -52,9 +51,8 @@ def _reference_loss(problem: Problem, verdicts: Mapping[str, Verdict], settings:
 
 
 def _wrong_loss(
-    problem: Problem, wrong_of: Mapping[str, list[Solution]], verdicts: Mapping[str, Verdict], settings: AuditSettings
+    problem: Problem, wrong: Sequence[Solution], verdicts: Mapping[str, Verdict], settings: AuditSettings
 ) -> Loss | None:
-    wrong = wrong_of.get(problem.id, [])
     accepted = [s.id for s in wrong if verdicts[s.id].outcome is Outcome.PASSED]
     if accepted:
         return Loss(problem.id, "wrong_solution_passes", f"{accepted[0]} passes all {len(problem.tests)} tests")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from critique_coder.data.losses import Loss
 from critique_coder.data.recipe import FilterSettings
 from critique_coder.records import Problem, TestCase
 from critique_coder.storage import dumps, hash_fraction
@@ -13,37 +15,18 @@ from critique_coder.storage import dumps, hash_fraction
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why a problem is not used."""
-
-    problem_id: str
-    reason: str
-    detail: str
-
-    def to_json(self) -> dict[str, str]:
-        """The row of ``quarantine.jsonl``."""
-        return {"problem_id": self.problem_id, "reason": self.reason, "detail": self.detail}
+def filtered(problem: Problem, settings: FilterSettings, seed: int) -> Problem | Loss:
+    """The problem with the tests that are kept, or why it is lost: none of its tests is short enough."""
+    tests = [test for test in problem.tests if count_tokens(test) <= settings.max_test_tokens]
+    if not tests:
+        detail = f"all {len(problem.tests)} tests are longer than {settings.max_test_tokens} tokens"
+        return Loss(problem.id, "tests_too_long", detail)
+    return replace(problem, tests=tuple(_draw(tests, settings.max_tests, seed, problem.id)))
 
 
-def filter_problems(
-    problems: Iterable[Problem], settings: FilterSettings, seed: int
-) -> tuple[list[Problem], list[Loss]]:
-    """The problems with the tests that are kept, and those left with none."""
-    kept: list[Problem] = []
-    lost: list[Loss] = []
-    for problem in problems:
-        tests = [test for test in problem.tests if count_tokens(test) <= settings.max_test_tokens]
-        if not tests:
-            detail = f"all {len(problem.tests)} tests are longer than {settings.max_test_tokens} tokens"
-            lost.append(Loss(problem.id, "tests_too_long", detail))
-            continue
-        kept.append(replace(problem, tests=tuple(_draw(tests, settings.max_tests, seed, problem.id))))
-    if settings.max_problems:
-        chosen = sorted(kept, key=lambda p: hash_fraction(seed, "problem", p.id))[: settings.max_problems]
-        ids = {problem.id for problem in chosen}
-        kept = [problem for problem in kept if problem.id in ids]
-    return kept, lost
+def drawn(ids: Iterable[str], most: int, seed: int) -> set[str]:
+    """``most`` of the ids, drawn by a hash of each, so that fewer are a part of more."""
+    return {name for _, name in heapq.nsmallest(most, ((hash_fraction(seed, "problem", name), name) for name in ids))}
 
 
 def count_tokens(test: TestCase) -> int:
