@@ -118,7 +118,8 @@ def test_an_endpoint_gives_each_problem_its_own_seeds(tmp_path: Path) -> None:
     for solution in solutions:
         spent.add(solution)
     assert spent.to_json() == {
-        "author": "m", "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147, "cost": round((420 + 1470) / 1e6, 6),
+        "author": "m", "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147,
+        "cost": round((420 + 1470) / 1e6, 6),
     }  # fmt: skip
 
 

@@ -21,7 +21,7 @@ class RecordIndex(Mapping[str, T]):
 
     def __init__(self, path: Path, parse: Callable[[Json, str], T], key: str = "id") -> None:
         self._path, self._parse = path, parse
-        self._places = {value: place for value, place in _places(path, key)}
+        self._places = dict(_places(path, key))
         self._file = open(path, "rb")  # noqa: SIM115 - open as long as the index is
         self._recent: OrderedDict[str, T] = OrderedDict()
 

@@ -145,7 +145,8 @@ def run_stages(work: Work, hashes: FileHashes) -> Counts:
     counts: Counts = {}
     for stage in work.stages:
         if stage.wanted(work.recipe):
-            _merge(counts, _done(work, stage, hashes) or _run(work, stage, hashes))
+            done = _done(work, stage, hashes)
+            _merge(counts, _run(work, stage, hashes) if done is None else done)
     return counts
 
 

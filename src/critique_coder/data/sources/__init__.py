@@ -1,8 +1,9 @@
 """Where problems come from: one small file a source, each giving the contract's records.
 
-A source is a function ``read(path) -> Source``, which finds its files and reads nothing yet. To add one, write its file and name it in ``SOURCES`` and
-``SourceName``. A published set's file has a generator ``problems_of(rows, lose)`` that holds one record at a time, and
-a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of the two.
+A source is a function ``read(path) -> Source``, which finds its files and reads nothing yet. To add one, write its
+file and name it in ``SOURCES`` and ``SourceName``. A published set's file has a generator ``problems_of(rows, lose)``
+that holds one record at a time, and a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of
+the two.
 """
 
 from __future__ import annotations
