@@ -1,12 +1,19 @@
-"""Whether a problem can be trusted: its reference passes its own tests, and known wrong solutions fail."""
+"""Whether a problem can be trusted.
+
+Its statement is whole, its tests agree with each other, its reference passes them, known wrong solutions and small
+changes of the reference fail, and all of that every time. The reasons are the words of ``quarantine.jsonl``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from critique_coder.data.losses import Loss
+from critique_coder.data.mutants import mutants
 from critique_coder.data.recipe import AuditSettings
-from critique_coder.records import Outcome, Problem, Solution, Verdict
+from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
+from critique_coder.storage import dumps
 
 
 def audit_solutions(problems: Iterable[Problem], wrong: Sequence[Solution]) -> list[Solution]:
@@ -18,9 +25,18 @@ def audit_solutions(problems: Iterable[Problem], wrong: Sequence[Solution]) -> l
 
 
 def solutions_to_audit(problem: Problem, wrong: Sequence[Solution], settings: AuditSettings) -> list[Solution]:
-    """What has to be judged for the audit of one problem."""
+    """What has to be judged for the audit of one problem: nothing when its text alone condemns it."""
+    if text_loss(problem, settings) is not None:
+        return []
     reference = reference_of(problem)
-    return [*([reference] if reference is not None else []), *wrong]
+    once = [*([reference] if reference is not None else []), *wrong]
+    repeated = [replace(s, id=again(s.id, number)) for number in range(1, settings.repeats) for s in once]
+    return [*once, *repeated, *mutants(problem, settings.mutants)]
+
+
+def again(solution_id: str, number: int) -> str:
+    """The id under which a solution is judged once more."""
+    return f"{solution_id}#again-{number}"
 
 
 def reference_of(problem: Problem) -> Solution | None:
@@ -36,10 +52,99 @@ def reference_id(problem: Problem) -> str:
 
 
 def audit_problem(
+    problem: Problem,
+    wrong: Sequence[Solution],
+    verdicts: Mapping[str, Verdict],
+    settings: AuditSettings,
+    max_time_s: float = 0,
+) -> Loss | None:
+    """Why a problem cannot be trusted, or is too slow; None when it can be used. ``verdicts`` are by solution id."""
+    return (
+        text_loss(problem, settings)
+        or _flaky_loss(problem, wrong, verdicts, settings)
+        or _reference_loss(problem, verdicts, settings)
+        or _slow_loss(problem, verdicts, max_time_s)
+        or _wrong_loss(problem, wrong, verdicts, settings)
+        or _mutants_loss(problem, verdicts, settings)
+    )
+
+
+def text_loss(problem: Problem, settings: AuditSettings) -> Loss | None:
+    """What is wrong with a problem that shows without running anything."""
+    if settings.statement and (cut := what_is_cut(problem.statement)) is not None:
+        return Loss(problem.id, "statement_cut", cut)
+    if settings.agreement and (clash := clashing_tests(problem.tests)) is not None:
+        detail = f"tests {clash[0]} and {clash[1]} expect different things of the same input"
+        return Loss(problem.id, "tests_disagree", detail)
+    return None
+
+
+_HANGING = frozenset(
+    ("a", "an", "and", "are", "be", "for", "in", "is", "of", "or", "than", "that", "the", "to", "with")
+)
+
+
+def what_is_cut(statement: str) -> str | None:
+    """What shows that a statement is empty or cut off; None when nothing does."""
+    text = statement.strip()
+    if len(text.split()) < 3:
+        return f"the statement is {text!r}"
+    if text.count("```") % 2:
+        return "a block of code is not closed"
+    last = text.split()[-1]
+    if text.endswith(("...", "…")) and "```" not in last:
+        return "the statement ends in dots"
+    if last in _HANGING or last.endswith(","):
+        return f"the statement ends in {last!r}"
+    return None
+
+
+def clashing_tests(tests: Sequence[TestCase]) -> tuple[int, int] | None:
+    """The places, from 1, of two tests with the same input and different expectations; None when all agree."""
+    seen: dict[str, tuple[int, str]] = {}
+    for number, test in enumerate(tests, 1):
+        if test.kind is TestKind.STDIO:
+            asked, expected = dumps(test.stdin.split()), dumps(test.stdout.split())
+        elif test.kind is TestKind.CALL:
+            asked, expected = dumps([list(test.args), dict(test.kwargs)]), dumps(test.expected)
+        else:
+            continue
+        before = seen.setdefault(asked, (number, expected))
+        if before[1] != expected:
+            return before[0], number
+    return None
+
+
+def _flaky_loss(
     problem: Problem, wrong: Sequence[Solution], verdicts: Mapping[str, Verdict], settings: AuditSettings
 ) -> Loss | None:
-    """Why a problem cannot be trusted; None when it can. ``verdicts`` are by solution id."""
-    return _reference_loss(problem, verdicts, settings) or _wrong_loss(problem, wrong, verdicts, settings)
+    names = [reference_id(problem)] if problem.reference is not None else []
+    for name in [*names, *(solution.id for solution in wrong)]:
+        rounds = [verdicts[name], *(verdicts[again(name, number)] for number in range(1, settings.repeats))]
+        seen = [verdict for verdict in rounds if verdict.outcome is not Outcome.UNSCORED]
+        if len({(verdict.outcome, verdict.passed) for verdict in seen}) > 1:
+            told = ", then ".join(verdict.outcome.value for verdict in seen)
+            return Loss(problem.id, "flaky", f"{name}: {told}")
+    return None
+
+
+def _slow_loss(problem: Problem, verdicts: Mapping[str, Verdict], max_time_s: float) -> Loss | None:
+    verdict = verdicts.get(reference_id(problem))
+    slowest = max((test.time_s for test in verdict.tests), default=0.0) if verdict is not None else 0.0
+    if not max_time_s or slowest <= max_time_s:
+        return None
+    return Loss(problem.id, "slow", f"the reference needs longer than {max_time_s} s on a test")
+
+
+def _mutants_loss(problem: Problem, verdicts: Mapping[str, Verdict], settings: AuditSettings) -> Loss | None:
+    if not settings.mutants:
+        return None
+    names = [mutant.id for mutant in mutants(problem, settings.mutants)]
+    seen = [verdicts[name] for name in names if verdicts[name].outcome is not Outcome.UNSCORED]
+    failed = sum(verdict.outcome is not Outcome.PASSED for verdict in seen)
+    if failed >= settings.min_mutants_fail * len(seen):
+        return None
+    return Loss(problem.id, "tests_too_weak", f"{failed} of {len(seen)} small changes of the reference fail")
 
 
 def _reference_loss(problem: Problem, verdicts: Mapping[str, Verdict], settings: AuditSettings) -> Loss | None:

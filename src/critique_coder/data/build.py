@@ -13,6 +13,7 @@ from pathlib import Path
 
 from critique_coder import __version__
 from critique_coder.data.authors import recorded_files
+from critique_coder.data.benchmarks import open_benchmarks
 from critique_coder.data.mix import Templates
 from critique_coder.data.people import feedback_files
 from critique_coder.data.recipe import BuildRecipe
@@ -21,11 +22,14 @@ from critique_coder.data.stage import Counts, FileHashes, Stage, Work, run_stage
 from critique_coder.data.stages import (
     audit,
     candidates,
+    contamination,
     critiques,
     difficulty,
+    duplicates,
     keep,
     read,
     rows,
+    slow,
     verdicts,
     warmup,
 )
@@ -38,9 +42,12 @@ from critique_coder.storage import claim_folder, require_space, write_json, writ
 
 STAGES: tuple[Stage, ...] = (
     read.STAGE,
+    duplicates.STAGE,
+    contamination.STAGE,
     audit.STAGE,
     candidates.STAGE,
     verdicts.STAGE,
+    slow.STAGE,
     keep.STAGE,
     critiques.STAGE,
     difficulty.STAGE,
@@ -90,6 +97,8 @@ def _input_files(recipe: BuildRecipe, sources: list[Source]) -> list[str]:
     """The files outside the folder that the result depends on; raises BadInput when one is not there."""
     names = [name for source in sources for name in source.files]
     names += recorded_files(recipe.candidates)
+    benchmarks = open_benchmarks(recipe.contamination.against)
+    names += [file for benchmark in benchmarks.values() for file in benchmark.files]
     if recipe.label.people is not None:
         names += map(str, feedback_files(recipe.label.people))
     templates = (recipe.mix.solve_template, recipe.mix.critique_template)
@@ -116,6 +125,7 @@ def _write_manifest(work: Work, inputs: dict[str, str | None], counts: Counts, h
         "candidate_model": None if asked.path or asked.author else asked.model or EMBEDDED,
         "templates": {t.name: t.sha256 for t in (work.templates.solve, work.templates.critique)},
         "counts": counts,
+        "contamination": counts.pop("contamination", {"checked": []}),
         "outputs": {name: hashes.of(work.file(name)) for name in _OUTPUTS},
         "versions": {"critique-coder": __version__, "python": platform.python_version()},
     }

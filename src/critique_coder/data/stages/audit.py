@@ -19,7 +19,7 @@ _SOLUTIONS = "stages/audit-solutions.jsonl"
 def run(work: Work) -> Counts:
     """Judge what the audit needs and write which problems it loses."""
     wrong = GroupIndex(work.file(WRONG_SOLUTIONS), solution_of)
-    settings = work.recipe.audit
+    settings, slowest = work.recipe.audit, work.recipe.filter.max_time_s
     write_jsonl(
         work.file(_SOLUTIONS),
         (
@@ -33,7 +33,7 @@ def run(work: Work) -> Counts:
 
     def lost() -> Iterator[Loss]:
         for problem in work.survivors():
-            loss = audit_problem(problem, wrong[problem.id], verdicts, settings)
+            loss = audit_problem(problem, wrong[problem.id], verdicts, settings, slowest)
             if loss is not None:
                 yield replace(loss, source=problem.source)
 
@@ -56,6 +56,6 @@ STAGE = Stage(
     run=run,
     reads=(SURVIVORS, WRONG_SOLUTIONS),
     writes=(AUDIT_VERDICTS,),
-    settings=("audit", "judge"),
+    settings=("audit", "judge", "filter.max_time_s"),
     drops=True,
 )

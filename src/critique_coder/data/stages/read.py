@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from critique_coder.data.filter import drawn, filtered
+from critique_coder.data.filter import drawn, filtered, token_counter
 from critique_coder.data.losses import Loss
 from critique_coder.data.people import read_people
 from critique_coder.data.stage import READ_PROBLEMS, WRONG_SOLUTIONS, Counts, Stage, Work
@@ -59,10 +59,11 @@ class _Reading:
     def kept(self) -> Iterator[Problem]:
         """The problems that are left, with the tests that are kept. Raises BadInput."""
         recipe, people = self.work.recipe, read_people(self.work.recipe.label.people)
+        count = token_counter(recipe.filter.tokenizer)
         with bar("read and filter", None, "problems") as shown:
             for found in people.reviewed(self._read()):
                 shown.advance()
-                kept = filtered(found, recipe.filter, recipe.seed) if isinstance(found, Problem) else found
+                kept = filtered(found, recipe.filter, recipe.seed, count) if isinstance(found, Problem) else found
                 if isinstance(kept, Problem):
                     self.after.add(kept)
                     self.ids.add(kept.id)
