@@ -87,7 +87,7 @@ _HANGING = frozenset(
 def what_is_cut(statement: str) -> str | None:
     """What shows that a statement is empty or cut off; None when nothing does."""
     text = statement.strip()
-    if len(text.split()) < 3:
+    if not any(sign.isalnum() for sign in text):
         return f"the statement is {text!r}"
     if text.count("```") % 2:
         return "a block of code is not closed"

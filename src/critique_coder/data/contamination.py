@@ -18,7 +18,7 @@ from critique_coder.records import Json
 
 _COMMON = 8
 """Tasks that may share a piece before it says nothing; each task may stand in two benchmarks, as in HumanEval+."""
-_FEWEST = 3
+_FEWEST = 5
 """Telling pieces below which a statement is too short to be recognised."""
 
 

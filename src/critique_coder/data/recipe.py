@@ -48,15 +48,15 @@ class ContaminationSettings(Settings):
 
     against: tuple[str, ...] = ()
     """Of humaneval, humanevalplus, mbpp, mbppplus, bigcodebench, livecodebench, cruxeval, bbeh; or "name=path"."""
-    words: int = Field(8, ge=2)
+    words: int = Field(3, ge=2)
     """Words of a statement that are compared together."""
     overlap: float = Field(0.5, gt=0, le=1)
     """Share of the telling runs of words of a task's statement that makes a problem hold it."""
-    code_nodes: int = Field(12, ge=4)
+    code_nodes: int = Field(8, ge=4)
     """Nodes of a syntax tree that are compared together."""
     code_overlap: float = Field(0.8, gt=0, le=1)
     """Share of the telling runs of nodes of a task's reference that makes a problem hold it."""
-    min_code_nodes: int = Field(40, ge=8)
+    min_code_nodes: int = Field(20, ge=8)
     """Programs of fewer nodes are too plain to be recognised."""
 
 
