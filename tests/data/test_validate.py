@@ -81,3 +81,12 @@ def test_a_test_that_cannot_be_run_here(judge: Judge, tmp_path: Path) -> None:
     )
     findings = validate(judge, tmp_path, one).findings
     assert {finding.doubt for finding in findings} == {Doubt.UNSCORED} and "numpy" in findings[0].detail
+
+
+def test_few_mutants_of_a_long_program_are_made_at_once() -> None:
+    """Making all of them, to draw four, would take hours."""
+    table = ", ".join(map(str, range(6000)))
+    long = problem(f"def double(n):\n    table = [{table}]\n    return 2 * n\n")
+    found = mutants(long, 4)
+    assert len({solution.code for solution in found}) == 4 and found == mutants(long, 4)
+    assert mutants(long, 0) == []

@@ -54,7 +54,7 @@ HOSTILE: dict[str, tuple[str, str, set[Outcome]]] = {
     "rust, endless loop": ("rust", "fn main() { let mut x = 0u64; loop { x = std::hint::black_box(x + 1); } }", {Outcome.TIME_LIMIT}),
     "go, endless loop in threads": ("go", "package main\nfunc main() { for i := 0; i < 4; i++ { go func() { for {} }() }; for {} }", {Outcome.TIME_LIMIT}),
     "rust, output flood": ("rust", 'fn main() { loop { println!("{}", "x".repeat(1000)); } }', {Outcome.OUTPUT_LIMIT, Outcome.RUNTIME_ERROR}),
-    "go, searches /proc": ("go", 'package main\nimport ("fmt"; "os"; "strings"; "path/filepath")\nfunc main() { l, _ := filepath.Glob("/proc/*/*"); for _, n := range l { b, _ := os.ReadFile(n); if strings.Contains(string(b), "@TOKEN@"[1:]) { fmt.Println(strings.TrimSpace(string(b))) } } }', {Outcome.WRONG_ANSWER}),
+    "go, searches /proc": ("go", 'package main\nimport ("fmt"; "os"; "strings"; "path/filepath")\nfunc main() { l, _ := filepath.Glob("/proc/*/*"); for _, n := range l { b, _ := os.ReadFile(n); if strings.Contains(string(b), "@TOKEN@"[1:]) { fmt.Println(strings.TrimSpace(string(b))) } } }', {Outcome.WRONG_ANSWER, Outcome.MEMORY_LIMIT}),
     "java, leaves early": ("java", "public class Main { public static void main(String[] a) { System.exit(0); } }", {Outcome.WRONG_ANSWER}),
 }  # fmt: skip
 

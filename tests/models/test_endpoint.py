@@ -115,12 +115,14 @@ def date_in(seconds: float) -> str:
 
 @pytest.mark.parametrize(
     ("said", "least", "most"),
-    [(date_in(40), 10, 40), (date_in(-40), 0, 0), (date_in(1e6), 120, 120), ("9999", 120, 120), ("-3", 0, 0)],
+    [(40, 10, 40), (-40, 0, 0), (1e6, 120, 120), ("9999", 120, 120), ("-3", 0, 0)],
 )
 def test_a_retry_after_is_a_date_or_a_number_and_has_a_bound(
-    quick: list[float], said: str, least: float, most: float
+    quick: list[float], said: str | float, least: float, most: float
 ) -> None:
-    with serve(lambda number, body: completion("x") if number else (503, {"Retry-After": said}, {})) as served:
+    """A number here is a date that many seconds from now."""
+    header = said if isinstance(said, str) else date_in(said)
+    with serve(lambda number, body: completion("x") if number else (503, {"Retry-After": header}, {})) as served:
         EndpointModel(served.url, "m").sample([CHAT], 1, Sampling())
     assert len(quick) == 1 and least <= quick[0] <= most
 

@@ -44,6 +44,13 @@ def test_the_solve_prompt_names_the_function_or_the_streams() -> None:
     assert "standard input" not in said(solve_prompt(load_template("solve"), a_problem()))
 
 
+@pytest.mark.parametrize(("language", "name"), [("python", "Python"), ("cpp", "C++"), ("go", "Go"), ("zig", "zig")])
+@pytest.mark.parametrize("template", ["solve", "solve_steps", "solve_thinking"])
+def test_a_solve_prompt_names_the_language_as_people_do(template: str, language: str, name: str) -> None:
+    text = said(solve_prompt(load_template("solve", template), a_problem(language=language)))
+    assert f" {name} " in text
+
+
 def test_a_solve_prompt_does_not_tell_the_reference_or_the_tests() -> None:
     problem = a_problem(reference="SECRET_REFERENCE")
     text = said(solve_prompt(load_template("solve"), problem))

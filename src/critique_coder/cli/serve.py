@@ -84,6 +84,7 @@ def _listening(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # whoever reads our address may ask at once
     except OSError as error:
         listening.close()
         raise BadInput(f"--host {host} --port {port}: {error.strerror or error}; choose another") from None

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import islice
 
 from critique_coder.records import Problem, Solution
 from critique_coder.storage import hash_fraction
@@ -23,7 +24,10 @@ _ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 
 
 def mutants(problem: Problem, count: int, seed: int = 0) -> list[Solution]:
-    """At most ``count`` different mutants of the problem's reference, drawn by ``seed``; none where it has none."""
+    """At most ``count`` different mutants of the problem's reference, drawn by ``seed``; none where it has none.
+
+    Only those that are drawn are made: a long program has thousands.
+    """
     if problem.reference is None or problem.language != "python":
         return []
     try:
@@ -31,21 +35,26 @@ def mutants(problem: Problem, count: int, seed: int = 0) -> list[Solution]:
     except (SyntaxError, ValueError, RecursionError):  # a completion that makes sense behind the starter code only
         return []
     original = ast.unparse(tree)
-    made = {source for source in _changed(tree) if source != original}
-    drawn = sorted(made, key=lambda source: hash_fraction(seed, problem.id, source))[:count]
+    choices = [(place, n) for place, node in enumerate(ast.walk(tree)) for n in range(len(_changes(node)))]
+    drawn: dict[str, None] = {}
+    for place, number in sorted(choices, key=lambda choice: hash_fraction(seed, problem.id, *choice)):
+        if len(drawn) >= count:
+            break
+        source = _changed(tree, place, number)
+        if source != original:
+            drawn[source] = None
     return [
         Solution(f"{problem.id}#mutant-{number}", problem.id, code=source, author="mutant")
         for number, source in enumerate(drawn, 1)
     ]
 
 
-def _changed(tree: ast.Module) -> Iterator[str]:
-    """The source of the program after each single change."""
-    for place, node in enumerate(ast.walk(tree)):
-        for change in _changes(node):
-            mutated = copy.deepcopy(tree)
-            change(list(ast.walk(mutated))[place])
-            yield ast.unparse(mutated)
+def _changed(tree: ast.Module, place: int, number: int) -> str:
+    """The source of the program after one of the changes of one of its nodes, in the order of ``ast.walk``."""
+    mutated = copy.deepcopy(tree)
+    node = next(islice(ast.walk(mutated), place, None))
+    _changes(node)[number](node)
+    return ast.unparse(mutated)
 
 
 Change = Callable[[ast.AST], None]

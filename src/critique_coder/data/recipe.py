@@ -92,6 +92,10 @@ class AuthorSettings(Settings):
 class CandidateSettings(AuthorSettings):
     """Where the solutions come from that become critique data: one author, or several (``[[candidates.author]]``)."""
 
+    n: int = Field(4, ge=1)
+    """Solutions a training problem."""
+    heldout_n: int = Field(4, ge=1)
+    """Solutions a held-out problem."""
     cache: str | None = None
     """File that keeps an endpoint's answers; one in the user's cache folder when nothing is said, none with "none"."""
     author: tuple[AuthorSettings, ...] = ()

@@ -47,6 +47,24 @@ _ENVIRONMENT = jinja2.Environment(
 )
 
 
+_LANGUAGE_NAMES = {
+    "cpp": "C++",
+    "go": "Go",
+    "java": "Java",
+    "javascript": "JavaScript",
+    "python": "Python",
+    "rust": "Rust",
+}
+
+
+def language_name(language: str) -> str:
+    """How people write a language's name; the filter of that name in templates. Unknown ones stay as they are."""
+    return _LANGUAGE_NAMES.get(language, language)
+
+
+_ENVIRONMENT.filters["language_name"] = language_name
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """A prompt template: its name, its text, and the sha256 of the text that rows and manifests carry."""

@@ -9,14 +9,17 @@ passes by plain comparison, and is what a folder with both is read as.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, reader, split_by_file
 from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
-from critique_coder.records import BadInput, Json, Problem
+from critique_coder.records import BadInput, Checker, CheckerName, Json, Problem
 
 _KINDS = ("public_tests", "private_tests", "generated_tests")
 _PYTHON3 = 3
+_TOKENS = Checker(CheckerName.TOKENS)
+"""How the set's authors compare outputs: how they are broken into lines does not matter."""
 _JUDGES = ("unknown", "CodeChef", "Codeforces", "HackerEarth", "CodeJam", "AtCoder", "Aizu")
 
 
@@ -29,7 +32,8 @@ def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
         problem_id = f"codecontests/{name.replace(' ', '_')}" if published else f"codecontests/{name}"
         try:
             inputs, outputs = _pairs(row, published)
-            tests = paired_tests(inputs, outputs, None, row.where, "tests")
+            pairs = paired_tests(inputs, outputs, None, row.where, "tests")
+            tests = tuple(replace(test, checker=_TOKENS) for test in pairs)
         except Unusable as error:
             lose(problem_id, str(error))
             continue
