@@ -88,7 +88,7 @@ def test_an_empty_or_cut_statement_is_found(statement: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     ["Add two numbers.", "Is n prime?", "Complete this.\n```python\ndef f(): ...\n```", "Output format: `a, b, ...`.",
-     "Print the answer: 1 2 3", "Return the range 1, 2, ..., n"],
+     "Print the answer: 1 2 3", "Return the range 1, 2, ..., n", "A -> 1\nB -> 2\n..."],
 )  # fmt: skip
 def test_a_whole_statement_is_not_taken_for_a_cut_one(statement: str) -> None:
     assert what_is_cut(statement) is None

@@ -92,7 +92,7 @@ def what_is_cut(statement: str) -> str | None:
     if text.count("```") % 2:
         return "a block of code is not closed"
     last = text.split()[-1]
-    if text.endswith(("...", "…")) and "```" not in last:
+    if last.endswith(("...", "…")) and last.strip(".…") and "`" not in last:  # dots alone say: and so on
         return "the statement ends in dots"
     if last in _HANGING or last.endswith(","):
         return f"the statement ends in {last!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -186,23 +186,25 @@ class Spent:
     """What an author's solutions took: tokens read and written, and their price, whoever paid for them when."""
 
     author: AuthorSettings
-    name: str | None = None
+    names: set[str] = field(default_factory=set)
     count: int = 0
     read: int = 0
     written: int = 0
 
     def add(self, solution: Solution) -> None:
-        """Count one solution; the first author that one names is kept."""
-        self.name = self.name or solution.author
+        """Count one solution."""
+        if solution.author:
+            self.names.add(solution.author)
         self.count += 1
         self.read += int(solution.metadata.get("prompt_tokens", 0))
         self.written += int(solution.metadata.get("tokens", 0))
 
     def to_json(self) -> dict[str, Json]:
-        """The line of the manifest."""
+        """The line of the manifest; a file of several authors' solutions goes by its own name."""
+        named = next(iter(self.names)) if len(self.names) == 1 else None
         cost = (self.read * self.author.prompt_price + self.written * self.author.completion_price) / 1e6
         return {
-            "author": self.name or self.author.model or self.author.path or "unknown",
+            "author": named or self.author.model or self.author.path or "unknown",
             "solutions": self.count,
             "prompt_tokens": self.read,
             "completion_tokens": self.written,
