@@ -38,18 +38,15 @@ def test_a_good_problem_is_left_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "reason"),
+    ("problem", "settings", "reason"),
     [
-        (a_problem(reference="def double(n):\n    return n * n\n"), "reference_fails"),
-        (a_problem(reference=FLAKY, tests=2), "flaky"),
-        (
-            a_problem(tests=1, reference="def double(n):\n    return 3 * n if n > 4 and n != 7 else 2 * n\n"),
-            "tests_too_weak",
-        ),
+        (a_problem(reference="def double(n):\n    return n * n\n"), ALL, "reference_fails"),
+        (a_problem(reference=FLAKY, tests=2), AuditSettings(repeats=20), "flaky"),
+        (a_problem(reference=MANY_WAYS, tests=1), AuditSettings(mutants=8, min_mutants_fail=0.9), "tests_too_weak"),
     ],
 )
-def test_what_cannot_be_trusted_is_found(problem: Problem, reason: str) -> None:
-    assert reason_of(problem, ALL) == reason
+def test_what_cannot_be_trusted_is_found(problem: Problem, settings: AuditSettings, reason: str) -> None:
+    assert reason_of(problem, settings) == reason
 
 
 def test_a_known_wrong_solution_that_passes_and_a_slow_reference_are_found() -> None:
