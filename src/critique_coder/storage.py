@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
@@ -147,8 +148,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:  # a full disk names no file by itself
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def drop_unfinished(folder: str | Path) -> None:
+    """Remove what ``atomic_write`` was writing in ``folder`` when it was killed; for a folder that nobody writes to."""
+    for file in Path(folder).glob(".*.????????"):
+        if _UNFINISHED.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
+_UNFINISHED = re.compile(r"\..+\.(json|jsonl|parquet|toml)\.[a-z0-9_]{8}")
 
 
 def write_text(path: str | Path, text: str) -> None:

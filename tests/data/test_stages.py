@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +16,8 @@ from critique_coder.data import build as building
 from critique_coder.data.build import STAGES, build
 from critique_coder.data.index import GroupIndex, problem_index, solution_of
 from critique_coder.data.recipe import BuildRecipe
-from critique_coder.settings import resolve
-from critique_coder.storage import read_json, write_jsonl
+from critique_coder.settings import resolve, to_toml
+from critique_coder.storage import AppendLog, read_json, sha256_file, write_jsonl
 from making import a_problem, complaint
 
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
@@ -113,3 +117,36 @@ def test_an_index_reads_records_by_id_in_any_order(tmp_path: Path) -> None:
         index["p200"]
     groups = GroupIndex(tmp_path / "solutions.jsonl", solution_of)
     assert [solution.id for solution in groups["p9"]] == ["p9#0", "p9#1"] and groups["none"] == []
+
+
+def test_a_build_killed_again_and_again_comes_to_the_same_bytes(tmp_path: Path) -> None:
+    """The short form of benchmarks/kill_build.py: SIGKILL at whatever the build does at that moment."""
+    recipe = recipe_in(tmp_path, 30)
+    whole = build(recipe, tmp_path / "whole")["outputs"]
+    (tmp_path / "recipe.toml").write_text(to_toml(recipe))
+    folder = tmp_path / "killed"
+    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", "build"]
+    command += [str(tmp_path / "recipe.toml"), "--output", str(folder)]
+    for mark in ("settings.json", "stages/read.json", "verdicts.jsonl", "critiques.jsonl"):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            give_up = time.monotonic() + 60
+            while process.poll() is None and not (folder / mark).exists():
+                assert time.monotonic() < give_up
+                time.sleep(0.001)
+            process.send_signal(signal.SIGKILL)
+        finally:
+            process.kill()
+            process.wait()
+    (folder / "stages" / ".problems.jsonl.abcd1234").write_text("half")
+    again = build(recipe, folder)["outputs"]
+    assert again == whole and {name: sha256_file(folder / name) for name in again} == whole
+    assert [file.name for file in folder.rglob(".*")] == []
+
+
+def test_two_builds_at_once_in_one_folder_are_refused(tmp_path: Path) -> None:
+    recipe, folder = recipe_in(tmp_path), tmp_path / "data"
+    build(recipe, folder)
+    with AppendLog(folder / "stages" / "log.jsonl"):
+        assert "another process" in complaint(build, recipe, folder)
+    assert read_json(folder / "manifest.json")

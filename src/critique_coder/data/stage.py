@@ -19,6 +19,7 @@ and the files that it wrote are as it left them. So a build that was killed goes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,16 @@ from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.sources import Source
 from critique_coder.data.verify import JudgeOptions
 from critique_coder.records import BadInput, Json, Problem
-from critique_coder.storage import count_lines, read_json, read_rows, sha256_file, write_json, write_jsonl
+from critique_coder.storage import (
+    AppendLog,
+    count_lines,
+    drop_unfinished,
+    read_json,
+    read_rows,
+    sha256_file,
+    write_json,
+    write_jsonl,
+)
 
 SURVIVORS = "the problems that are left"
 READ_PROBLEMS = "stages/problems.jsonl"
@@ -141,12 +151,21 @@ def losses_of(stage: str) -> str:
 
 
 def run_stages(work: Work, hashes: FileHashes) -> Counts:
-    """Run what is not done yet; returns the counts of all stages, merged. Raises what the stages raise."""
+    """Run what is not done yet; returns the counts of all stages, merged. Raises what the stages raise.
+
+    ``stages/log.jsonl`` says which stage took how long; while it is open no other process can build in the folder.
+    """
     counts: Counts = {}
-    for stage in work.stages:
-        if stage.wanted(work.recipe):
-            done = _done(work, stage, hashes)
-            _merge(counts, _run(work, stage, hashes) if done is None else done)
+    with AppendLog(work.file("stages/log.jsonl"), keep=False) as log:
+        for place in (work.folder, *(entry for entry in work.folder.iterdir() if entry.is_dir())):
+            drop_unfinished(place)
+        for stage in work.stages:
+            if stage.wanted(work.recipe):
+                begun, done = time.monotonic(), _done(work, stage, hashes)
+                if done is None:
+                    done = _run(work, stage, hashes)
+                    log.append({"stage": stage.name, "seconds": round(time.monotonic() - begun, 3)})
+                _merge(counts, done)
     return counts
 
 
