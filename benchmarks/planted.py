@@ -153,10 +153,14 @@ def wrong_expectation(problem: Problem, dice: random.Random) -> Problem | None:
 
 
 def flaky(problem: Problem) -> Problem:
-    """The problem with a reference that is right four times in five."""
+    """The problem with a reference that gives a wrong answer in one of 32 calls.
+
+    It asks the system for chance: every program that the judge runs has the same ``random``.
+    """
     name = str(problem.entry_point)
-    chance = f"\n\n_right = {name}\n\ndef {name}(*args, **kwargs):\n    import random\n    " + (
-        "return _right(*args, **kwargs) if random.random() < 0.97 else None\n"
+    chance = (
+        f"\n\n_right = {name}\n\ndef {name}(*args, **kwargs):\n    import os\n"
+        "    return _right(*args, **kwargs) if os.urandom(1)[0] >= 8 else None\n"
     )
     return replace(problem, reference=f"{problem.reference}{chance}")
 
@@ -207,7 +211,7 @@ def whole_build(dice: random.Random) -> dict[str, Any]:
         values = {
             "source": [{"name": "problems", "path": str(folder / "problems.jsonl")}],
             "candidates": {"path": str(folder / "solutions.jsonl")},
-            "audit": {"repeats": 4},
+            "audit": {"repeats": 8},
         }
         build(resolve(BuildRecipe, values, [], "planted"), folder / "data")
         lost = {row["problem_id"]: row["reason"] for _, row in read_rows(folder / "data" / "quarantine.jsonl")}

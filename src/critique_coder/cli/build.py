@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Make a data folder: problems, candidate solutions, verdicts, critique data, training rows.
 
-    RECIPE is a TOML file or the name of a built-in one (demo, demo-long). KEY=VALUE changes a setting of it.
+    RECIPE is a TOML file or the name of a built-in one (demo, demo-long, paper). KEY=VALUE changes a setting of it.
     Stop it at any time: the same command goes on from what is there.
 
     \b
