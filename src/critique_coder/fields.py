@@ -46,7 +46,7 @@ class Fields:
             raise self._bad(key, f"must be text, not {type_name(value)}")
         if not empty and not value.strip():
             raise self._bad(key, "must not be empty")
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
+        if not _storable(value):
             raise self._bad(key, "holds half a character (a lone surrogate), which no file can store; remove it")
         return value
 
@@ -98,6 +98,14 @@ class Fields:
             found = "missing" if value is None else f"{value!r} is not known{nearest(str(value), names)}"
             raise self._bad(key, f"{found}; one of: {known}")
         return options(value)
+
+
+def _storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # by the interpreter: texts of megabytes are common, and a loop over signs is slow
+        return False
+    return True
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -35,24 +35,22 @@ class _TerminalBar(Bar):
 
 
 class _LogBar(Bar):
-    def __init__(self, title: str, total: int, done: int) -> None:
+    def __init__(self, title: str, total: int | None, done: int) -> None:
         self._title, self._total, self._done, self._before = title, total, done, done
         self._begun = self._last = time.monotonic()
 
     def advance(self, count: int = 1, note: str | None = None) -> None:
         self._done += count
         now = time.monotonic()
-        if now - self._last < LOG_EVERY_S and self._done < self._total:
+        if now - self._last < LOG_EVERY_S and (self._total is None or self._done < self._total):
             return
         self._last = now
         rate = (self._done - self._before) / max(now - self._begun, 1e-9)
-        left = (self._total - self._done) / rate if rate else 0.0
-        tail = f" · {note}" if note else ""
-        print(
-            f"{self._title}: {self._done}/{self._total} · {_rate(rate)}/s · {left:.0f} s left{tail}",
-            file=sys.stderr,
-            flush=True,
-        )
+        told = f"{self._title}: {self._done}" + (f"/{self._total}" if self._total is not None else "")
+        told += f" · {_rate(rate)}/s"
+        if self._total is not None:
+            told += f" · {(self._total - self._done) / rate if rate else 0.0:.0f} s left"
+        print(told + (f" · {note}" if note else ""), file=sys.stderr, flush=True)
 
 
 def _rate(rate: float) -> str:
@@ -61,8 +59,8 @@ def _rate(rate: float) -> str:
 
 
 @contextmanager
-def bar(title: str, total: int, unit: str = "", done: int = 0) -> Iterator[Bar]:
-    """Show progress of ``total`` items on standard error while the block runs.
+def bar(title: str, total: int | None, unit: str = "", done: int = 0) -> Iterator[Bar]:
+    """Show progress of ``total`` items (None: nobody knows how many) on standard error while the block runs.
 
     ``done`` items are there from an earlier time and say nothing about the rate.
     """

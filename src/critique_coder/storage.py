@@ -7,11 +7,13 @@ import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -146,8 +148,21 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:  # a full disk names no file by itself
+        error.filename = error.filename or str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def drop_unfinished(folder: str | Path) -> None:
+    """Remove what ``atomic_write`` was writing in ``folder`` when it was killed; for a folder that nobody writes to."""
+    for file in Path(folder).glob(".*.????????"):
+        if _UNFINISHED.fullmatch(file.name):
+            file.unlink(missing_ok=True)
+
+
+_UNFINISHED = re.compile(r"\..+\.(json|jsonl|parquet|toml)\.[a-z0-9_]{8}")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -177,29 +192,45 @@ def write_jsonl(path: str | Path, rows: Iterable[Json]) -> None:
         out.writelines(dumps(row) + "\n" for row in rows)
 
 
-def write_parquet(path: str | Path, rows: list[dict[str, Json]], schema: Any) -> None:
-    """Write rows as Parquet atomically, with a pyarrow ``schema``."""
+_ROW_GROUP = 2048
+"""Rows that are held before they go to a Parquet file."""
+
+
+def write_parquet(path: str | Path, rows: Iterable[dict[str, Json]], schema: Any) -> None:
+    """Write rows as Parquet atomically, with a pyarrow ``schema``; only a group of rows is held at a time."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with atomic_write(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, schema) as out:
+        groups = iter(rows)
+        group = list(islice(groups, _ROW_GROUP))
+        while True:
+            out.write_table(pa.Table.from_pylist(group, schema=schema))
+            group = list(islice(groups, _ROW_GROUP))
+            if not group:
+                return
+
+
+_TAIL = 1 << 16
+"""Bytes read at a time in search of the last whole line."""
 
 
 class AppendLog:
     """A JSON Lines file that grows one object at a time and can be taken up again after a kill.
 
-    On opening, a last line that a kill cut short is dropped. ``done`` holds what was already there. Raises BadInput
-    while another process has the file open for the same purpose.
+    On opening, a last line that a kill cut short is dropped. ``done`` holds what was already there; with ``keep``
+    False it stays empty, and ``rows`` reads what is there one by one. Raises BadInput while another process has the
+    file open for the same purpose.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, keep: bool = True) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
         try:
             self._lock()
-            self.done: list[Json] = self._recover()
+            self._drop_half_line()
+            self.done: list[Json] = [row for _, row in self.rows()] if keep else []
         except BaseException:
             self._file.close()
             raise
@@ -214,16 +245,26 @@ class AppendLog:
         except OSError:  # a file system without locks
             pass
 
-    def _recover(self) -> list[Json]:
-        data = self.path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
-            with open(self.path, "r+b") as file:
-                file.truncate(whole)
-        text = data[:whole].decode("utf-8", errors="replace")
-        return [
-            _parse_line(line + "\n", f"{self.path}, line {n}") for n, line in enumerate(text.split("\n"), 1) if line
-        ]
+    def _drop_half_line(self) -> None:
+        with open(self.path, "r+b") as file:
+            size = end = file.seek(0, os.SEEK_END)
+            while end > 0:
+                begin = max(0, end - _TAIL)
+                file.seek(begin)
+                newline = file.read(end - begin).rfind(b"\n")
+                if newline >= 0:
+                    end = begin + newline + 1
+                    break
+                end = begin
+            if end != size:
+                file.truncate(end)
+
+    def rows(self) -> Iterator[tuple[str, Json]]:
+        """Yield (where, object) for each object that is there; raises BadInput."""
+        with open(self.path, encoding="utf-8", errors="replace", newline="\n") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield f"{self.path}, line {number}", _parse_line(line, f"{self.path}, line {number}")
 
     def append(self, row: Json) -> None:
         """Add one object; it is on its way to the disk when this returns."""
@@ -256,6 +297,12 @@ class AppendLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def count_lines(path: str | Path) -> int:
+    """How many lines a file has."""
+    with open(path, "rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
 def sha256_file(path: str | Path) -> str:

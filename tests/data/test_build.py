@@ -18,8 +18,8 @@ import pytest
 
 from critique_coder.data.build import build
 from critique_coder.data.built import BuiltData
-from critique_coder.data.filter import filter_problems
-from critique_coder.data.recipe import BuildRecipe, FilterSettings
+from critique_coder.data.filter import drawn
+from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge
 from critique_coder.prompts import extract_code, parse_judgement
@@ -63,7 +63,8 @@ def rows_of(path: Path) -> list[Any]:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Solutions for the problems that the recipe below keeps: right ones, wrong ones, and one answer without code."""
     corpus = read_source("starter", None)
-    kept, _ = filter_problems(corpus.problems, FilterSettings(max_problems=PROBLEMS), 0)
+    chosen = drawn((problem.id for problem in corpus.problems), PROBLEMS, 0)
+    kept = [problem for problem in corpus.problems if problem.id in chosen]
     wrong = {problem.id: [s for s in corpus.wrong_solutions if s.problem_id == problem.id] for problem in kept}
     rows: list[dict[str, Any]] = []
     for problem in kept:

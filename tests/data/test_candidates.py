@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from critique_coder.data.candidates import SamplingPlan, plan_of_candidates, sample_solutions, spent
+from critique_coder.data.candidates import SamplingPlan, Spent, plan_of_candidates, sample_solutions
 from critique_coder.data.recipe import AuthorSettings
 from critique_coder.models import ModelError, Sampling, TextModel, open_model
 from critique_coder.prompts import load_template
@@ -114,8 +114,12 @@ def test_an_endpoint_gives_each_problem_its_own_seeds(tmp_path: Path) -> None:
         opened = open_model("m", served.url, 4)
         fewer = sample_solutions(lambda: opened, PROBLEMS[3:], plan, load_template("solve"), tmp_path / "fewer.jsonl")
     assert [s.code for s in fewer] == [s.code for s in solutions[9:]]
-    assert spent(solutions, AuthorSettings(prompt_price=2, completion_price=10)) == {
-        "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147, "cost": round((420 + 1470) / 1e6, 6),
+    spent = Spent(AuthorSettings(prompt_price=2, completion_price=10))
+    for solution in solutions:
+        spent.add(solution)
+    assert spent.to_json() == {
+        "author": "m", "solutions": 21, "prompt_tokens": 210, "completion_tokens": 147,
+        "cost": round((420 + 1470) / 1e6, 6),
     }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.data.filter import count_tokens, filter_problems
+from critique_coder.data.filter import count_tokens, drawn, filtered
 from critique_coder.data.label import balance, critique_rows
+from critique_coder.data.losses import Loss
 from critique_coder.data.mix import RowKind, Split, Templates, convert, critique_row, heldout_pairs, solve_row, split_of
 from critique_coder.data.recipe import FilterSettings, LabelSettings
 from critique_coder.prompts import load_template
@@ -26,8 +27,8 @@ def stdio(words: int) -> TestCase:
 def test_tests_longer_than_the_limit_go_and_shorter_ones_stay() -> None:
     limit = count_tokens(stdio(50))
     problem = Problem("p", "s", (stdio(49), stdio(50), stdio(51)))
-    (kept,), lost = filter_problems([problem], FilterSettings(max_test_tokens=limit), 0)
-    assert kept.tests == problem.tests[:2] and lost == []
+    kept = filtered(problem, FilterSettings(max_test_tokens=limit), 0)
+    assert isinstance(kept, Problem) and kept.tests == problem.tests[:2]
 
 
 def test_a_test_of_one_word_more_has_one_token_more() -> None:
@@ -35,35 +36,39 @@ def test_a_test_of_one_word_more_has_one_token_more() -> None:
 
 
 def test_a_problem_left_without_tests_is_lost_with_its_reason() -> None:
-    kept, (lost,) = filter_problems([Problem("p", "s", (stdio(300), stdio(400)))], FilterSettings(), 0)
-    assert kept == [] and lost.problem_id == "p" and lost.reason == "tests_too_long" and "2 tests" in lost.detail
+    lost = filtered(Problem("p", "s", (stdio(300), stdio(400))), FilterSettings(), 0)
+    assert (
+        isinstance(lost, Loss)
+        and lost.problem_id == "p"
+        and lost.reason == "tests_too_long"
+        and "2 tests" in lost.detail
+    )
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(0, 5))
 def test_at_most_so_many_tests_stay_in_their_order(count: int, most: int, seed: int) -> None:
     problem = a_problem(tests=count)
-    (kept,), _ = filter_problems([problem], FilterSettings(max_tests=most), seed)
+    kept = filtered(problem, FilterSettings(max_tests=most), seed)
+    assert isinstance(kept, Problem)
     assert len(kept.tests) == min(count, most)
     places = [problem.tests.index(test) for test in kept.tests]
     assert places == sorted(set(places))
-    assert filter_problems([problem], FilterSettings(max_tests=most), seed)[0] == [kept]
+    assert filtered(problem, FilterSettings(max_tests=most), seed) == kept
 
 
 def test_the_tests_that_stay_are_drawn_not_the_first() -> None:
     problems = [a_problem(f"p{n}", tests=60) for n in range(40)]
-    kept, _ = filter_problems(problems, FilterSettings(max_tests=30), 0)
-    drawn = Counter(test.args[0] for problem in kept for test in problem.tests)
-    assert min(drawn[n] for n in range(60)) >= 5 and max(drawn.values()) <= 35
-    other, _ = filter_problems(problems, FilterSettings(max_tests=30), 1)
+    kept, other = ([filtered(problem, FilterSettings(max_tests=30), seed) for problem in problems] for seed in (0, 1))
+    times = Counter(test.args[0] for problem in kept if isinstance(problem, Problem) for test in problem.tests)
+    assert min(times[n] for n in range(60)) >= 5 and max(times.values()) <= 35
     assert other != kept
 
 
 def test_a_smaller_number_of_problems_is_a_part_of_a_larger_one() -> None:
-    problems = [a_problem(f"p{n}") for n in range(50)]
-    few = filter_problems(problems, FilterSettings(max_problems=10), 0)[0]
-    more = filter_problems(problems, FilterSettings(max_problems=20), 0)[0]
-    assert (len(few), len(more)) == (10, 20) and {p.id for p in few} < {p.id for p in more}
-    assert [p.id for p in more] == [p.id for p in problems if p.id in {m.id for m in more}]
+    ids = [f"p{n}" for n in range(50)]
+    few, more = drawn(ids, 10, 0), drawn(ids, 20, 0)
+    assert (len(few), len(more)) == (10, 20) and few < more < set(ids)
+    assert drawn(reversed(ids), 20, 0) == more != drawn(ids, 20, 1)
 
 
 def label_of(passed: int, total: int, threshold: float = 0.8) -> bool:

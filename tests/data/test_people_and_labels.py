@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.data.filter import Loss
 from critique_coder.data.label import Doubt, critique_rows, doubtful, label_counts
+from critique_coder.data.losses import Loss
 from critique_coder.data.people import People, read_people
 from critique_coder.data.recipe import LabelSettings
 from critique_coder.data.skew import Skew, comment_share

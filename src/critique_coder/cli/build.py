@@ -15,6 +15,7 @@ from critique_coder.cli.options import (
     quiet_libraries,
     unsafe_option,
 )
+from critique_coder.records import Json
 
 
 @click.command("build", short_help="Make a data folder from a recipe.")
@@ -44,7 +45,7 @@ def command(
 ) -> None:
     """Make a data folder: problems, candidate solutions, verdicts, critique data, training rows.
 
-    RECIPE is a TOML file or the name of a built-in one (demo, demo-long). KEY=VALUE changes a setting of it.
+    RECIPE is a TOML file or the name of a built-in one (demo, demo-long, paper). KEY=VALUE changes a setting of it.
     Stop it at any time: the same command goes on from what is there.
 
     \b
@@ -81,4 +82,19 @@ def command(
     ]
     if others := counts.get("solutions_of_other_problems"):
         lines.insert(2, f"           {others} more are for problems that are not in this build, and were left out")
+    lines[:0] = [*_table1(manifest), ""]
     finish(lines, {"output": str(output), "counts": counts}, as_json)
+
+
+def _table1(manifest: dict[str, Json]) -> list[str]:
+    """The paper's Table 1 for this corpus, and what was lost of each source."""
+    from critique_coder.data.tables import table1_lines
+
+    counts = manifest["counts"]
+    lines = table1_lines(counts["table1"])
+    for name, found in counts["problems"]["by_source"].items():
+        lost = ", ".join(f"{count} {reason}" for reason, count in found["lost"].items())
+        lines.append(f"{name:<22}{found['kept']:>12,} kept of {found['read']:,}" + (f"; lost {lost}" if lost else ""))
+    checked = manifest["contamination"]["checked"]
+    lines.append(f"{'contamination':<22}checked against {', '.join(checked) or 'nothing'}")
+    return lines

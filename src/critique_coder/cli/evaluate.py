@@ -19,6 +19,7 @@ from critique_coder.cli.options import finish, json_option, judge_options, quiet
 @click.option("--max-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Longest answer.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Answers at once.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything random follows from this.")
+@click.option("--unchecked", is_flag=True, help="Also where the training data was not checked against the benchmark.")
 @unsafe_option
 @json_option
 def command(
@@ -31,12 +32,14 @@ def command(
     max_tokens: int,
     batch_size: int,
     seed: int,
+    unchecked: bool,
     unsafe_no_isolation: bool,
     as_json: bool,
 ) -> None:
     """Measure MODEL (folder or hub id; nothing: the embedded one) on held-out problems and pairs.
 
     Writes evaluation.json: pass@1, critique balanced accuracy, precision, recall and malformed rate, with intervals.
+    Refuses a benchmark that the data folder's training problems were not checked against.
 
     \b
     Example:
@@ -45,9 +48,12 @@ def command(
     """
     from critique_coder.data.built import BuiltData
     from critique_coder.data.recipe import JudgeSettings
+    from critique_coder.evaluation.checked import benchmarks_of, require_checked
     from critique_coder.storage import claim_folder, sha256_file
 
     built = BuiltData.open(data)
+    if not unchecked:
+        require_checked(built, benchmarks_of(built))
     if endpoint is None:
         quiet_libraries()
     from critique_coder.cli.pipeline import plan_of

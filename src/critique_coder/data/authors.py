@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from critique_coder.data.candidates import cache_of, plan_of_candidates, sample_solutions, spent
+from critique_coder.data.candidates import Spent, cache_of, plan_of_candidates, samples_in, write_samples
 from critique_coder.data.mix import Split
 from critique_coder.data.recipe import AuthorSettings, CandidateSettings
 from critique_coder.models import TextModel, open_model
 from critique_coder.prompts import Template, extract_code
 from critique_coder.records import BadInput, Json, Problem, Solution
-from critique_coder.storage import read_solutions
+from critique_coder.storage import read_rows, write_jsonl
 
 Sides = Mapping[Split, Sequence[Problem]]
 """The problems of each split."""
@@ -28,38 +28,46 @@ def recorded_files(settings: CandidateSettings) -> list[str]:
     return names
 
 
-def solutions_of_authors(
+def write_solutions(
     settings: CandidateSettings, sides: Sides, template: Template, seed: int, folder: Path, counts: dict[str, Json]
-) -> list[Solution]:
-    """Every author's solutions of the problems of both sides, one author after the other; resumable.
+) -> None:
+    """Write every author's solutions to ``solutions.jsonl`` of the folder, one author after the other; resumable.
 
     ``counts`` gets the tokens and the price of each author, and how many recorded solutions are of other problems.
     Raises BadInput, ModelError.
     """
-    solutions: list[Solution] = []
+    solutions = _each_once(_solutions(settings, sides, template, seed, folder, counts))
+    write_jsonl(folder / "solutions.jsonl", (solution.to_json() for solution in solutions))
+
+
+def _solutions(
+    settings: CandidateSettings, sides: Sides, template: Template, seed: int, folder: Path, counts: dict[str, Json]
+) -> Iterator[Solution]:
     for place, author in enumerate(settings.authors()):
         number = place if settings.author else None
-        own = (
+        spent = Spent(author)
+        for solution in (
             _sampled(author, number, sides, template, seed, folder, cache_of(settings.cache))
             if author.path is None
             else _recorded(author.path, sides, counts)
-        )
-        name = next((solution.author for solution in own if solution.author), author.model or author.path or "unknown")
-        counts.setdefault("authors", []).append({"author": name, **spent(own, author)})
-        solutions += own
-    _refuse_twice(solutions)
-    return solutions
+        ):
+            spent.add(solution)
+            yield solution
+        counts.setdefault("authors", []).append(spent.to_json())
 
 
-def _recorded(path: str, sides: Sides, counts: dict[str, Json]) -> list[Solution]:
+def _recorded(path: str, sides: Sides, counts: dict[str, Json]) -> Iterator[Solution]:
     known = {problem.id for problems in sides.values() for problem in problems}
-    recorded = read_solutions(path, extract_code)
-    solutions = [solution for solution in recorded if solution.problem_id in known]
-    others = len(recorded) - len(solutions)
+    own = others = 0
+    for solution in _each_once(Solution.from_json(row, where, extract_code) for where, row in read_rows(path)):
+        if solution.problem_id in known:
+            own += 1
+            yield solution
+        else:
+            others += 1
     counts["solutions_of_other_problems"] = counts.get("solutions_of_other_problems", 0) + others
-    if not solutions:
+    if not own:
         raise BadInput(f"{path}, key 'problem_id': no solution is for a problem of this build")
-    return solutions
 
 
 def _sampled(
@@ -70,15 +78,15 @@ def _sampled(
     seed: int,
     folder: Path,
     cache: Path | None,
-) -> list[Solution]:
+) -> Iterator[Solution]:
     opened = _once(lambda: open_model(author.model, author.endpoint, author.batch_size, cache))
-    solutions = []
     for split, n in ((Split.TRAIN, author.n), (Split.HELDOUT, author.heldout_n)):
         plan = plan_of_candidates(author.model_dump(), n, seed, number)
         suffix = "" if number is None else f"-{number}"
         part = folder / f"candidates/{split.value}{suffix}.jsonl"
-        solutions += sample_solutions(opened, sides[split], plan, template, part, f"candidates ({split.value}{suffix})")
-    return solutions
+        write_samples(opened, sides[split], plan, template, part, f"candidates ({split.value}{suffix})")
+        if part.exists():
+            yield from samples_in(part)
 
 
 def _once(open_it: Callable[[], TextModel]) -> Callable[[], TextModel]:
@@ -93,9 +101,10 @@ def _once(open_it: Callable[[], TextModel]) -> Callable[[], TextModel]:
     return opened
 
 
-def _refuse_twice(solutions: Sequence[Solution]) -> None:
+def _each_once(solutions: Iterable[Solution]) -> Iterator[Solution]:
     seen: set[str] = set()
     for solution in solutions:
         if solution.id in seen:
-            raise BadInput(f"solution {solution.id!r} is there from two authors; ids must be unique")
+            raise BadInput(f"solution {solution.id!r} is there twice, from one author or from two; ids must be unique")
         seen.add(solution.id)
+        yield solution

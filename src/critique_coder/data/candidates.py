@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from critique_coder.models.endpoint import EndpointModel
 from critique_coder.progress import Bar, bar
 from critique_coder.prompts import Template, extract_code, solve_prompt
 from critique_coder.records import Json, Problem, Solution
-from critique_coder.storage import AppendLog, write_jsonl
+from critique_coder.storage import AppendLog, count_lines, read_rows, write_jsonl
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,63 +60,67 @@ def sample_solutions(
     output: Path,
     title: str = "candidates",
 ) -> list[Solution]:
-    """``plan.n`` solutions for each problem, in ``output`` (JSON Lines) and as records.
+    """``plan.n`` solutions for each problem, in ``output`` as ``write_samples`` writes them, and as records."""
+    write_samples(open_model, problems, plan, template, output, title)
+    return list(samples_in(output)) if plan.n and len(problems) else []
+
+
+def write_samples(
+    open_model: Callable[[], TextModel],
+    problems: Sequence[Problem],
+    plan: SamplingPlan,
+    template: Template,
+    output: Path,
+    title: str = "candidates",
+) -> None:
+    """Write ``plan.n`` solutions for each problem to ``output`` (JSON Lines); only one chunk of them is held.
 
     Problems are sampled in chunks; the seed of a chunk follows from the plan's seed and the ids in it, so that a run
     that was killed goes on to the same result. The model is only opened when something is left to do.
     """
-    if plan.n == 0:
-        return []
+    if plan.n == 0 or not problems:
+        return
     size = 1 if plan.endpoint else max(1, plan.batch_size // plan.n)
-    chunks = [problems[start : start + size] for start in range(0, len(problems), size)]
-    done = _finished(output, chunks, plan)
-    if len(done) < len(chunks):
-        _sample_rest(open_model, chunks, len(done), plan, template, output, title, [s for c in done for s in c])
-        done = _finished(output, chunks, plan)
-    return [solution for chunk in done for solution in chunk]
-
-
-def _sample_rest(
-    open_model: Callable[[], TextModel],
-    chunks: Sequence[Sequence[Problem]],
-    begin: int,
-    plan: SamplingPlan,
-    template: Template,
-    output: Path,
-    title: str,
-    have: list[Solution],
-) -> None:
-    model = open_model()
-    write_jsonl(output, (solution.to_json() for solution in have))
-    meter = Meter()
-    total = sum(len(chunk) for chunk in chunks) * plan.n
-    with bar(title, total, "solutions", len(have)) as shown, AppendLog(output) as log:
-        for problem, answers in _answered(model, chunks[begin:], plan, template, meter.show_on(shown)):
+    done = _finished(output, problems, size, plan)
+    if done == len(problems):
+        return
+    model, meter = open_model(), Meter()
+    with bar(title, len(problems) * plan.n, "solutions", done * plan.n) as shown, AppendLog(output, keep=False) as log:
+        for problem, answers in _answered(model, problems, done, size, plan, template, meter.show_on(shown)):
             for name, answer in zip(plan.names(problem), answers, strict=True):
                 log.append(_solution(problem, name, answer, model.name).to_json())
 
 
+def samples_in(output: Path) -> Iterator[Solution]:
+    """The solutions that ``write_samples`` left, one at a time."""
+    for where, row in read_rows(output):
+        yield Solution.from_json(row, where, extract_code)
+
+
 def _answered(
     model: TextModel,
-    chunks: Sequence[Sequence[Problem]],
+    problems: Sequence[Problem],
+    begin: int,
+    size: int,
     plan: SamplingPlan,
     template: Template,
     progress: Progress,
 ) -> Iterator[tuple[Problem, list[Completion]]]:
-    """Each problem with its answers, in order. An endpoint is kept busy over the bounds of problems."""
+    """Each problem from ``begin`` with its answers, in order. An endpoint is kept busy over the bounds of problems."""
     if plan.endpoint and isinstance(model, EndpointModel):
-        problems = [problem for chunk in chunks for problem in chunk]
         jobs = (
             (prompt, _reseeded(plan.sampling, [problem.id]).seed + number)
-            for problem in problems
+            for place in range(begin, len(problems))
+            for problem in [problems[place]]
             for prompt in [solve_prompt(template, problem)]
             for number in range(plan.n)
         )
         answers = model.stream(jobs, plan.sampling, progress)
-        for problem in problems:
-            yield problem, list(islice(answers, plan.n))
+        for place in range(begin, len(problems)):
+            yield problems[place], list(islice(answers, plan.n))
         return
-    for chunk in chunks:
+    for start in range(begin, len(problems), size):
+        chunk = problems[start : start + size]
         prompts = [solve_prompt(template, problem) for problem in chunk]
         sampling = _reseeded(plan.sampling, [problem.id for problem in chunk])
         yield from zip(chunk, model.sample(prompts, plan.n, sampling, progress), strict=True)
@@ -160,28 +164,49 @@ def _solution(problem: Problem, name: str, answer: Completion, author: str) -> S
     )
 
 
-def _finished(output: Path, chunks: Sequence[Sequence[Problem]], plan: SamplingPlan) -> list[list[Solution]]:
-    """The chunks that are complete in ``output``, in order; what a kill left of the next one is not counted."""
-    with AppendLog(output) as log:
-        found = [Solution.from_json(row, f"{output}, line {n}", extract_code) for n, row in enumerate(log.done, 1)]
-    done: list[list[Solution]] = []
-    start = 0
-    for chunk in chunks:
-        wanted = [name for problem in chunk for name in plan.names(problem)]
-        part = found[start : start + len(wanted)]
-        if [solution.id for solution in part] != wanted:
-            break
-        done.append(part)
-        start += len(wanted)
+def _finished(output: Path, problems: Sequence[Problem], size: int, plan: SamplingPlan) -> int:
+    """How many problems ``output`` answers in complete chunks; what a kill left of the next one is dropped."""
+    done = 0
+    with AppendLog(output, keep=False) as log:
+        found = (Solution.from_json(row, where, extract_code).id for where, row in log.rows())
+        for start in range(0, len(problems), size):
+            chunk = problems[start : start + size]
+            wanted = [name for problem in chunk for name in plan.names(problem)]
+            if list(islice(found, len(wanted))) != wanted:
+                break
+            done += len(chunk)
+        whole = next(found, None) is None and done * plan.n == count_lines(output)
+    if not whole:
+        write_jsonl(output, (row for _, row in islice(read_rows(output), done * plan.n)))
     return done
 
 
-def spent(solutions: Iterable[Solution], author: AuthorSettings) -> dict[str, Json]:
+@dataclass(slots=True)
+class Spent:
     """What an author's solutions took: tokens read and written, and their price, whoever paid for them when."""
-    count = read = written = 0
-    for solution in solutions:
-        count += 1
-        read += int(solution.metadata.get("prompt_tokens", 0))
-        written += int(solution.metadata.get("tokens", 0))
-    cost = (read * author.prompt_price + written * author.completion_price) / 1e6
-    return {"solutions": count, "prompt_tokens": read, "completion_tokens": written, "cost": round(cost, 6)}
+
+    author: AuthorSettings
+    names: set[str] = field(default_factory=set)
+    count: int = 0
+    read: int = 0
+    written: int = 0
+
+    def add(self, solution: Solution) -> None:
+        """Count one solution."""
+        if solution.author:
+            self.names.add(solution.author)
+        self.count += 1
+        self.read += int(solution.metadata.get("prompt_tokens", 0))
+        self.written += int(solution.metadata.get("tokens", 0))
+
+    def to_json(self) -> dict[str, Json]:
+        """The line of the manifest; a file of several authors' solutions goes by its own name."""
+        named = next(iter(self.names)) if len(self.names) == 1 else None
+        cost = (self.read * self.author.prompt_price + self.written * self.author.completion_price) / 1e6
+        return {
+            "author": named or self.author.model or self.author.path or "unknown",
+            "solutions": self.count,
+            "prompt_tokens": self.read,
+            "completion_tokens": self.written,
+            "cost": round(cost, 6),
+        }

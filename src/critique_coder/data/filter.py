@@ -2,53 +2,59 @@
 
 from __future__ import annotations
 
+import heapq
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
+from critique_coder.data.losses import Loss
 from critique_coder.data.recipe import FilterSettings
-from critique_coder.records import Problem, TestCase
+from critique_coder.records import BadInput, Problem, TestCase
 from critique_coder.storage import dumps, hash_fraction
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why a problem is not used."""
-
-    problem_id: str
-    reason: str
-    detail: str
-
-    def to_json(self) -> dict[str, str]:
-        """The row of ``quarantine.jsonl``."""
-        return {"problem_id": self.problem_id, "reason": self.reason, "detail": self.detail}
+CountTokens = Callable[[TestCase], int]
 
 
-def filter_problems(
-    problems: Iterable[Problem], settings: FilterSettings, seed: int
-) -> tuple[list[Problem], list[Loss]]:
-    """The problems with the tests that are kept, and those left with none."""
-    kept: list[Problem] = []
-    lost: list[Loss] = []
-    for problem in problems:
-        tests = [test for test in problem.tests if count_tokens(test) <= settings.max_test_tokens]
-        if not tests:
-            detail = f"all {len(problem.tests)} tests are longer than {settings.max_test_tokens} tokens"
-            lost.append(Loss(problem.id, "tests_too_long", detail))
-            continue
-        kept.append(replace(problem, tests=tuple(_draw(tests, settings.max_tests, seed, problem.id))))
-    if settings.max_problems:
-        chosen = sorted(kept, key=lambda p: hash_fraction(seed, "problem", p.id))[: settings.max_problems]
-        ids = {problem.id for problem in chosen}
-        kept = [problem for problem in kept if problem.id in ids]
-    return kept, lost
+def filtered(problem: Problem, settings: FilterSettings, seed: int, count: CountTokens | None = None) -> Problem | Loss:
+    """The problem with the tests that are kept, or why it is lost: none of its tests is short enough.
+
+    ``count`` counts a test's tokens; the built-in way when nothing is given.
+    """
+    count = count or count_tokens
+    tests = [test for test in problem.tests if count(test) <= settings.max_test_tokens]
+    if not tests:
+        detail = f"all {len(problem.tests)} tests are longer than {settings.max_test_tokens} tokens"
+        return Loss(problem.id, "tests_too_long", detail)
+    return replace(problem, tests=tuple(_draw(tests, settings.max_tests, seed, problem.id)))
+
+
+def drawn(ids: Iterable[str], most: int, seed: int) -> set[str]:
+    """``most`` of the ids, drawn by a hash of each, so that fewer are a part of more."""
+    return {name for _, name in heapq.nsmallest(most, ((hash_fraction(seed, "problem", name), name) for name in ids))}
 
 
 def count_tokens(test: TestCase) -> int:
     """The length of a test: words, numbers and signs in its JSON form."""
     return len(_TOKEN.findall(dumps(test.to_json())))
+
+
+def token_counter(tokenizer: str | None) -> CountTokens:
+    """What counts a test's tokens: the built-in way, or a tokenizer's; raises BadInput when it cannot be loaded."""
+    if tokenizer is None:
+        return count_tokens
+    try:
+        from transformers import AutoTokenizer
+
+        loaded = AutoTokenizer.from_pretrained(tokenizer)
+    except Exception as error:  # the hub client and the library raise many kinds; all mean the same to the user
+        raise BadInput(
+            f"filter.tokenizer = {tokenizer!r}: cannot be loaded ({type(error).__name__}); give the folder of a "
+            "tokenizer, or leave the setting out"
+        ) from None
+    return lambda test: len(loaded.encode(dumps(test.to_json()), add_special_tokens=False, verbose=False))
 
 
 def _draw(tests: list[TestCase], most: int, seed: int, problem_id: str) -> list[TestCase]:

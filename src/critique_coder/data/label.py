@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeVar
 
 from critique_coder.data.people import People
 from critique_coder.data.recipe import LabelSettings
 from critique_coder.records import CritiqueRow, Json, LabelSource, Problem, Solution, Verdict
 from critique_coder.storage import hash_fraction
+
+
+class Labelled(Protocol):
+    """What sharing out needs to know of a critique row."""
+
+    @property
+    def id(self) -> str:
+        """The row's id."""
+
+    @property
+    def problem_id(self) -> str:
+        """The problem's id."""
+
+    @property
+    def label(self) -> bool:
+        """Whether the solution counts as correct."""
+
+
+L = TypeVar("L", bound=Labelled)
+
+
+class LabelOf(NamedTuple):
+    """A critique row without its texts, of which many can be held."""
+
+    id: str
+    problem_id: str
+    label: bool
 
 
 class Doubt(StrEnum):
@@ -53,16 +82,27 @@ def critique_rows(
     The label is True when the pass rate is above the threshold (paper, section 2.2), or when every test passed
     (``strict``). What people said of the same code stands above what the tests say.
     """
-    seen: set[tuple[str, str]] = set()
-    rows = (
-        critique_row_of(problems[solution.problem_id], solution, verdicts[solution.id], settings, people)
-        for solution in solutions
-    )
-    return [row for row in rows if row is not None and _first(row, seen)]
+    return list(each_critique_row(problems, solutions, verdicts, settings, people))
 
 
-def _first(row: CritiqueRow, seen: set[tuple[str, str]]) -> bool:
-    key = (row.problem_id, row.solution.strip())
+def each_critique_row(
+    problems: Mapping[str, Problem],
+    solutions: Iterable[Solution],
+    verdicts: Mapping[str, Verdict],
+    settings: LabelSettings,
+    people: People = People(),
+) -> Iterator[CritiqueRow]:
+    """The rows of ``critique_rows`` one at a time; of those that went by, only hashes are held."""
+    seen: set[bytes] = set()
+    for solution in solutions:
+        row = critique_row_of(problems[solution.problem_id], solution, verdicts[solution.id], settings, people)
+        if row is not None and _first(row, seen):
+            yield row
+
+
+def _first(row: CritiqueRow, seen: set[bytes]) -> bool:
+    text = f"{row.problem_id}\x1f{row.solution.strip()}"
+    key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
     new = key not in seen
     seen.add(key)
     return new
@@ -136,9 +176,9 @@ def label_counts(rows: Iterable[CritiqueRow], doubts: Iterable[Doubtful]) -> dic
     }
 
 
-def balance(rows: Sequence[CritiqueRow], seed: int) -> list[CritiqueRow]:
+def balance(rows: Sequence[L], seed: int) -> list[L]:
     """Within each problem that has both, as many True as False rows, drawn by id; the order of ``rows`` stays."""
-    groups: dict[str, dict[bool, list[CritiqueRow]]] = {}
+    groups: dict[str, dict[bool, list[L]]] = {}
     for row in rows:
         groups.setdefault(row.problem_id, {True: [], False: []})[row.label].append(row)
     kept: set[str] = set()

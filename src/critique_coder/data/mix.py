@@ -5,10 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple, Protocol, TypeVar
 
+from critique_coder.data.label import L
 from critique_coder.prompts import Template, critique_prompt, solve_prompt
 from critique_coder.records import CritiqueRow, Json, Problem
 from critique_coder.storage import hash_fraction
+
+
+class Named(Protocol):
+    """What sharing out needs to know of a problem."""
+
+    @property
+    def id(self) -> str:
+        """The problem's id."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+class ProblemName(NamedTuple):
+    """A problem of which only the id is held."""
+
+    id: str
 
 
 class Split(StrEnum):
@@ -41,12 +60,12 @@ def split_of(problem: Problem, heldout_share: float) -> Split:
 
 
 def convert(
-    problems: Sequence[Problem],
-    rows: Iterable[CritiqueRow],
+    problems: Sequence[N],
+    rows: Iterable[L],
     share: float,
     seed: int,
     strata: Mapping[str, int] | None = None,
-) -> dict[str, CritiqueRow]:
+) -> dict[str, L]:
     """The critique row of each training problem that is converted, by problem id (paper, section 2.2).
 
     ``share`` of all ``problems`` is converted, so the total stays; a problem without any row cannot be. The problems
@@ -54,14 +73,14 @@ def convert(
     problem id) the same share of each is taken, give or take one problem. Of a problem's rows the one is taken that
     keeps True and False equally many.
     """
-    by_problem: dict[str, dict[bool, CritiqueRow]] = {}
+    by_problem: dict[str, dict[bool, L]] = {}
     for row in sorted(rows, key=lambda row: hash_fraction(seed, "row", row.id)):
         by_problem.setdefault(row.problem_id, {}).setdefault(row.label, row)
     eligible = [problem for problem in problems if problem.id in by_problem]
     eligible.sort(key=lambda problem: hash_fraction(seed, "mix", problem.id))
     if strata is not None:
         eligible = _spread(eligible, strata, seed)
-    chosen: dict[str, CritiqueRow] = {}
+    chosen: dict[str, L] = {}
     surplus = 0
     for problem in eligible[: round(share * len(problems))]:
         sides = by_problem[problem.id]
@@ -72,9 +91,9 @@ def convert(
     return chosen
 
 
-def _spread(problems: Sequence[Problem], strata: Mapping[str, int], seed: int) -> list[Problem]:
+def _spread(problems: Sequence[N], strata: Mapping[str, int], seed: int) -> list[N]:
     """The problems reordered so that every beginning of the list holds the strata in their proportions."""
-    sides: dict[int, list[Problem]] = {}
+    sides: dict[int, list[N]] = {}
     for problem in problems:
         sides.setdefault(strata.get(problem.id, -1), []).append(problem)
     placed = [
@@ -85,7 +104,7 @@ def _spread(problems: Sequence[Problem], strata: Mapping[str, int], seed: int) -
     return [problem for _, _, problem in sorted(placed, key=lambda entry: entry[:2])]
 
 
-def heldout_pairs(rows: Sequence[CritiqueRow], seed: int) -> list[CritiqueRow]:
+def heldout_pairs(rows: Sequence[L], seed: int) -> list[L]:
     """As many True as False rows, as many as there are, from as many problems as possible; in the order of ``rows``."""
     kept: set[str] = set()
     sides = {label: [row for row in rows if row.label is label] for label in (True, False)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from critique_coder.data.filter import Loss
+from critique_coder.data.losses import Loss
 from critique_coder.feedback import (
     CRITIQUE_REVIEWS_FILE,
     LABELS_FILE,

@@ -23,11 +23,41 @@ class FilterSettings(Settings):
     """Which tests are kept (the paper's section 2.2)."""
 
     max_test_tokens: int = Field(200, ge=1)
-    """Drop tests longer than this many tokens (words, numbers and signs, counted in the test as JSON)."""
+    """Drop tests longer than this many tokens, counted in the test as JSON."""
+    tokenizer: str | None = None
+    """Whose tokens: a tokenizer's folder or hub id; words, numbers and signs when nothing is said."""
     max_tests: int = Field(30, ge=1)
     """Keep at most this many tests of a problem, drawn at random by its id."""
     max_problems: int = Field(0, ge=0)
     """Use only this many problems, drawn by id; 0 means all."""
+    max_time_s: float = Field(0, ge=0)
+    """Drop a problem when its reference, or most of its candidates, need longer than this on a test; 0 keeps all."""
+
+
+class DuplicateSettings(Settings):
+    """Which problems count as there twice; the held-out one stays, else the first."""
+
+    exact: bool = True
+    """Drop a problem with the same statement as another, whatever the white space."""
+    near: float = Field(0, ge=0, le=1)
+    """Drop a problem that shares this much of its runs of four words with another (Jaccard); 0 keeps them."""
+
+
+class ContaminationSettings(Settings):
+    """Which training problems are dropped since they hold a task that a model is measured on."""
+
+    against: tuple[str, ...] = ()
+    """Of humaneval, humanevalplus, mbpp, mbppplus, bigcodebench, livecodebench, cruxeval, bbeh; or "name=path"."""
+    words: int = Field(3, ge=2)
+    """Words of a statement that are compared together."""
+    overlap: float = Field(0.5, gt=0, le=1)
+    """Share of the telling runs of words of a task's statement that makes a problem hold it."""
+    code_nodes: int = Field(8, ge=4)
+    """Nodes of a syntax tree that are compared together."""
+    code_overlap: float = Field(0.8, gt=0, le=1)
+    """Share of the telling runs of nodes of a task's reference that makes a problem hold it."""
+    min_code_nodes: int = Field(20, ge=8)
+    """Programs of fewer nodes are too plain to be recognised."""
 
 
 class AuthorSettings(Settings):
@@ -127,6 +157,16 @@ class AuditSettings(Settings):
     """Quarantine a problem whose reference fails its tests."""
     min_wrong: int = Field(0, ge=0)
     """Quarantine a problem for which fewer than this many known wrong solutions fail."""
+    statement: bool = True
+    """Quarantine a problem whose statement is empty or cut off."""
+    agreement: bool = True
+    """Quarantine a problem of whose tests two expect different things of the same input."""
+    repeats: int = Field(1, ge=1)
+    """Judge references and known wrong solutions this many times; a verdict that changes quarantines the problem."""
+    mutants: int = Field(0, ge=0)
+    """Small changes of each reference to try against the tests."""
+    min_mutants_fail: float = Field(0.5, ge=0, le=1)
+    """Quarantine a problem of whose mutants a smaller share fails: its tests see too little."""
 
 
 class JudgeSettings(Settings):
@@ -149,6 +189,8 @@ class BuildRecipe(Settings):
     """Everything random follows from this."""
     source: list[SourceSettings] = Field(min_length=1)
     filter: FilterSettings = FilterSettings()
+    duplicates: DuplicateSettings = DuplicateSettings()
+    contamination: ContaminationSettings = ContaminationSettings()
     audit: AuditSettings = AuditSettings()
     candidates: CandidateSettings = CandidateSettings()
     judge: JudgeSettings = JudgeSettings()

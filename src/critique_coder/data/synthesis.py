@@ -8,7 +8,7 @@ a hint, so nothing about hints can leak.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from critique_coder.judge.compare_values import read, show
@@ -40,14 +40,19 @@ def synthesise(
     Left out: rows whose label contradicts a test (above the threshold with a test failed), since any sentence about
     them would be half a lie, and rows all of whose tests are too long to quote.
     """
-    made = []
+    return list(each_synthesised(rows, problems, verdicts, seed))
+
+
+def each_synthesised(
+    rows: Iterable[CritiqueRow], problems: Mapping[str, Problem], verdicts: Mapping[str, Verdict], seed: int
+) -> Iterator[Synthesised]:
+    """The critiques of ``synthesise`` one at a time."""
     for row in rows:
         verdict = verdicts[row.solution_id]
         if row.label is (verdict.outcome is Outcome.PASSED):
             critique = _critique(row, problems[row.problem_id], verdict, seed)
             if critique is not None:
-                made.append(Synthesised(row, *critique))
-    return made
+                yield Synthesised(row, *critique)
 
 
 _OPENING = "The solution "

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from critique_coder.data.audit import audit_solutions, reference_id
+from critique_coder.data.audit import again, audit_solutions, reference_id, text_loss
 from critique_coder.data.mutants import mutants
+from critique_coder.data.recipe import AuditSettings
 from critique_coder.judge import Way, way_of
 from critique_coder.records import Outcome, Problem, Solution, Verdict
 
@@ -20,6 +21,8 @@ class Doubt(StrEnum):
     WRONG_PASSES = "a wrong solution passes"
     FLAKY = "verdicts differ from run to run"
     UNSCORED = "cannot be judged here"
+    STATEMENT = "the statement is empty or cut off"
+    DISAGREE = "tests disagree with each other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,10 @@ def to_judge(problems: Sequence[Problem], wrong: Sequence[Solution], mutant_coun
     for problem in problems:
         once += mutants(problem, mutant_count)
     return [
-        solution if number == 0 else replace(solution, id=_again(solution.id, number))
+        solution if number == 0 else replace(solution, id=again(solution.id, number))
         for number in range(repeats)
         for solution in once
     ]
-
-
-def _again(solution_id: str, number: int) -> str:
-    return f"{solution_id}#again-{number}"
 
 
 def validation(
@@ -66,7 +65,7 @@ def validation(
     rounds = [verdicts[start : start + count] for start in range(0, count * repeats, count)]
     known_wrong = {solution.id for solution in wrong}
     references = {reference_id(problem) for problem in problems}
-    findings: list[Finding] = []
+    findings = [finding for problem in problems if (finding := _finding_in_text(problem)) is not None]
     tried = rejected = 0
     for seen in zip(*rounds, strict=True):
         first = seen[0]
@@ -83,6 +82,13 @@ def validation(
         wrong=sum(verdict.solution_id in known_wrong for verdict in rounds[0]) if rounds else 0,
         mutants=(tried, rejected),
     )
+
+
+def _finding_in_text(problem: Problem) -> Finding | None:
+    loss = text_loss(problem, AuditSettings())
+    if loss is None:
+        return None
+    return Finding(problem.id, Doubt.STATEMENT if loss.reason == "statement_cut" else Doubt.DISAGREE, loss.detail)
 
 
 def _doubt(seen: Sequence[Verdict], is_reference: bool, is_wrong: bool) -> Doubt | None:

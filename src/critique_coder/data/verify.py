@@ -11,7 +11,7 @@ from critique_coder.data.recipe import JudgeSettings
 from critique_coder.judge import Judge
 from critique_coder.progress import bar
 from critique_coder.records import BadInput, Outcome, Problem, Solution, Verdict
-from critique_coder.storage import AppendLog
+from critique_coder.storage import AppendLog, read_rows
 
 if TYPE_CHECKING:
     from critique_coder.judge.ray_judge import RayJudge
@@ -62,6 +62,33 @@ def open_verifier(settings: JudgeSettings, options: JudgeOptions = JudgeOptions(
     return RayJudge(options.ray, {**limits, **flags})
 
 
+def judge_solutions(
+    judge: Verifier,
+    problems: Mapping[str, Problem],
+    solutions: Iterable[Solution],
+    total: int,
+    output: Path,
+    title: str = "verdicts",
+) -> None:
+    """Write one verdict for each of ``total`` solutions to ``output`` (JSON Lines), in their order; none are held.
+
+    ``output`` may hold the verdicts of an earlier, interrupted call for the same solutions. Raises BadInput when it
+    holds others.
+    """
+    waiting = iter(solutions)
+    with AppendLog(output, keep=False) as log:
+        done = 0
+        for where, row in log.rows():
+            verdict, solution = Verdict.from_json(row, where), next(waiting, None)
+            if solution is None or solution.id != verdict.solution_id:
+                raise BadInput(f"{output}: holds verdicts for other solutions; choose another --output or delete it")
+            done += 1
+        with bar(title, total, "solutions", done) as shown:
+            for verdict in judge.verify_many((problems[solution.problem_id], solution) for solution in waiting):
+                log.append(verdict.to_json())
+                shown.advance()
+
+
 def verify_solutions(
     judge: Verifier,
     problems: Mapping[str, Problem],
@@ -69,30 +96,20 @@ def verify_solutions(
     output: Path,
     title: str = "verdicts",
 ) -> list[Verdict]:
-    """One verdict for each solution, in the order of ``solutions``, in ``output`` (JSON Lines) and as records.
-
-    ``output`` may hold the verdicts of an earlier, interrupted call for the same solutions. Raises BadInput when it
-    holds others.
-    """
-    with AppendLog(output) as log:
-        done = [Verdict.from_json(row, f"{output}, line {n}") for n, row in enumerate(log.done, 1)]
-        if [v.solution_id for v in done] != [s.id for s in solutions[: len(done)]]:
-            raise BadInput(f"{output}: holds verdicts for other solutions; choose another --output or delete it")
-        rest = solutions[len(done) :]
-        with bar(title, len(solutions), "solutions", len(done)) as shown:
-            for verdict in judge.verify_many((problems[solution.problem_id], solution) for solution in rest):
-                log.append(verdict.to_json())
-                done.append(verdict)
-                shown.advance()
-    return done
+    """One verdict for each solution, in ``output`` as ``judge_solutions`` writes them, and as records."""
+    judge_solutions(judge, problems, solutions, len(solutions), output, title)
+    return [Verdict.from_json(row, where) for where, row in read_rows(output)]
 
 
-def check_unscored(verdicts: Sequence[Verdict], settings: JudgeSettings) -> int:
+def check_unscored(verdicts: Iterable[Verdict], settings: JudgeSettings) -> int:
     """How many solutions have no verdict; raises TooManyUnscored when that is above the settings' share."""
-    unscored = sum(verdict.outcome is Outcome.UNSCORED for verdict in verdicts)
-    if unscored > settings.max_unscored * len(verdicts):
+    total = unscored = 0
+    for verdict in verdicts:
+        total += 1
+        unscored += verdict.outcome is Outcome.UNSCORED
+    if unscored > settings.max_unscored * total:
         raise TooManyUnscored(
-            f"{unscored} of {len(verdicts)} solutions could not be judged "
+            f"{unscored} of {total} solutions could not be judged "
             f"(judge.max_unscored = {settings.max_unscored}); "
             "see `critique-coder doctor`"
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,9 +77,13 @@ class Template:
         """The chat that this template makes of ``values``; what they hold is never read as a turn or a command."""
         first, *others = _TURN.split(self.text)
         turns = [("user", first), *zip(others[::2], others[1::2], strict=True)]
-        return [
-            {"role": role, "content": _ENVIRONMENT.from_string(text).render(values).strip()} for role, text in turns
-        ]
+        return [{"role": role, "content": _compiled(text).render(values).strip()} for role, text in turns]
+
+
+@lru_cache(maxsize=32)
+def _compiled(text: str) -> jinja2.Template:
+    """A turn's template; to compile it takes longer than to render it, and builds render many."""
+    return _ENVIRONMENT.from_string(text)
 
 
 def load_template(kind: str, path: str | Path | None = None) -> Template:

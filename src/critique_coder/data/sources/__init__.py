@@ -1,8 +1,9 @@
 """Where problems come from: one small file a source, each giving the contract's records.
 
-A source is a function ``read(path) -> Corpus``. To add one, write its file and name it in ``SOURCES`` and
-``SourceName``. A published set's file has a generator ``problems_of(rows, lose)`` that holds one record at a time, and
-a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of the two.
+A source is a function ``read(path) -> Source``, which finds its files and reads nothing yet. To add one, write its
+file and name it in ``SOURCES`` and ``SourceName``. A published set's file has a generator ``problems_of(rows, lose)``
+that holds one record at a time, and a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of
+the two.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from critique_coder.data.sources import (
     rstar_coder,
     starter,
 )
-from critique_coder.data.sources.corpus import Corpus, Reader
+from critique_coder.data.sources.corpus import Corpus, Reader, Source
 from critique_coder.records import BadInput
 
 SourceName: TypeAlias = Literal[
@@ -78,11 +79,16 @@ SOURCES: dict[str, Reader] = {
 }
 
 
-def read_source(name: str, path: str | None) -> Corpus:
-    """Read the source called ``name`` from ``path`` (None: wherever it is found); raises BadInput."""
+def open_source(name: str, path: str | None) -> Source:
+    """Find the source called ``name`` at ``path`` (None: wherever it lies); raises BadInput."""
     if name not in SOURCES:
         raise BadInput(f"unknown problem source {name!r}; known: {', '.join(SOURCES)}")
     return SOURCES[name](path)
 
 
-__all__ = ["SOURCES", "Corpus", "SourceName", "read_source"]
+def read_source(name: str, path: str | None) -> Corpus:
+    """Read a source whole, which suits small ones; raises BadInput."""
+    return open_source(name, path).corpus()
+
+
+__all__ = ["SOURCES", "Corpus", "Source", "SourceName", "open_source", "read_source"]

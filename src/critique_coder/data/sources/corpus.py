@@ -51,8 +51,31 @@ class Corpus:
     lost: tuple[Lost, ...] = ()
 
 
-Reader: TypeAlias = Callable[[str | None], Corpus]
-"""Reads a corpus from a file, a folder or a data set of the hub; None means the source's own place."""
+def _no_solutions() -> Iterator[Solution]:
+    return iter(())
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source that was found and not read yet: its files, and what reads them one record at a time.
+
+    ``stream`` yields the problems and calls ``lose`` for each record that it leaves out; ``wrong`` yields the solutions
+    that came with them and are known to be wrong. Both raise BadInput.
+    """
+
+    files: tuple[str, ...]
+    stream: Callable[[Lose], Iterator[Problem]]
+    wrong: Callable[[], Iterator[Solution]] = _no_solutions
+
+    def corpus(self) -> Corpus:
+        """All of it at once, for small sets; raises BadInput."""
+        lost: list[Lost] = []
+        problems = tuple(self.stream(lambda name, reason: lost.append(Lost(name, reason))))
+        return Corpus(problems, tuple(self.wrong()), self.files, tuple(lost))
+
+
+Reader: TypeAlias = Callable[[str | None], Source]
+"""Finds a source in a file, a folder or a data set of the hub; None means the source's own place. Raises BadInput."""
 
 _ENDINGS = (".jsonl", ".jsonl.gz", ".parquet", ".json")
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -131,24 +154,35 @@ def _json_rows(file: Path) -> Iterator[Row]:
 def reader(place: Place, problems_of: ProblemsOf) -> Reader:
     """The reader of a published set."""
 
-    def read(path: str | None) -> Corpus:
+    def read(path: str | None) -> Source:
         files = place.files(path)
-        lost: list[Lost] = []
-        problems = tuple(problems_of(rows_in(files), lambda name, reason: lost.append(Lost(name, reason))))
-        if not problems and not lost:
-            raise BadInput(f"{files[0]}: holds no record of {place.name}")
-        _refuse_twice(problems, place.name)
-        return Corpus(problems, (), tuple(map(str, files)), tuple(lost))
+
+        def stream(lose: Lose) -> Iterator[Problem]:
+            rows = _some(rows_in(files), f"{files[0]}: holds no record of {place.name}")
+            yield from _each_once(problems_of(rows, lose), place.name)
+
+        return Source(tuple(map(str, files)), stream)
 
     return read
 
 
-def _refuse_twice(problems: Sequence[Problem], name: str) -> None:
+def _some(rows: Iterable[Row], complaint: str) -> Iterator[Row]:
+    """The rows; raises BadInput when there are none."""
+    empty = True
+    for row in rows:
+        empty = False
+        yield row
+    if empty:
+        raise BadInput(complaint)
+
+
+def _each_once(problems: Iterable[Problem], name: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for problem in problems:
         if problem.id in seen:
             raise BadInput(f"{name}: problem {problem.id!r} stands twice in these files; give one of them as path")
         seen.add(problem.id)
+        yield problem
 
 
 def fields_of(row: Row) -> Fields:

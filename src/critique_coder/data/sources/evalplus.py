@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from critique_coder.data.sources import humaneval
-from critique_coder.data.sources.corpus import Corpus, from_hub
+from critique_coder.data.sources.corpus import Source, from_hub
 from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
 from critique_coder.storage import read_rows
 
@@ -34,16 +34,16 @@ _LONG_S = {"599": 60.0}
 """An MBPP+ task whose inputs are so large that the reference itself goes over the usual limit."""
 
 
-def read_humanevalplus(path: str | None) -> Corpus:
+def read_humanevalplus(path: str | None) -> Source:
     """Read HumanEval+; raises BadInput when it is nowhere to be found or not in its published shape."""
     place = _find(path, "humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz")
-    return Corpus(tuple(_humaneval(row, where) for where, row in read_rows(place)), (), (str(place),))
+    return Source((str(place),), lambda lose: (_humaneval(row, where) for where, row in read_rows(place)))
 
 
-def read_mbppplus(path: str | None) -> Corpus:
+def read_mbppplus(path: str | None) -> Source:
     """Read MBPP+; raises BadInput when it is nowhere to be found or not in its published shape."""
     place = _find(path, "mbppplus", "MbppPlus-OriginFmt.jsonl.gz")
-    return Corpus(tuple(_mbpp(row, where) for where, row in read_rows(place)), (), (str(place),))
+    return Source((str(place),), lambda lose: (_mbpp(row, where) for where, row in read_rows(place)))
 
 
 def _find(path: str | None, name: str, file: str) -> Path:

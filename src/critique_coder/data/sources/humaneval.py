@@ -10,7 +10,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Corpus, from_hub
+from critique_coder.data.sources.corpus import Source, from_hub
 from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
 from critique_coder.storage import read_rows
 
@@ -18,11 +18,10 @@ _FILE = "HumanEval.jsonl.gz"
 _HUB = "openai/openai_humaneval"
 
 
-def read(path: str | None) -> Corpus:
+def read(path: str | None) -> Source:
     """Read HumanEval; raises BadInput when it is nowhere to be found or not in its published shape."""
     place = _find(path)
-    problems = tuple(problem(row, where) for where, row in read_rows(place))
-    return Corpus(problems, (), (str(place),))
+    return Source((str(place),), lambda lose: (problem(row, where) for where, row in read_rows(place)))
 
 
 def _find(path: str | None) -> Path:

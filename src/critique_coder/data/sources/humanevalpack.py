@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Corpus, Reader
+from critique_coder.data.sources.corpus import Reader, Source
 from critique_coder.records import BadInput, Json, Problem, Solution, TestCase, TestKind
 from critique_coder.storage import read_rows
 
@@ -76,11 +76,14 @@ def readers() -> dict[str, Reader]:
     return {f"humanevalpack-{language}": partial(_read, language) for language in _PROJECTS}
 
 
-def _read(language: str, path: str | None) -> Corpus:
-    """Raises BadInput when the file is nowhere to be found or not in its published shape."""
+def _read(language: str, path: str | None) -> Source:
+    """Raises BadInput when the file is nowhere to be found or, when it is read, not in its published shape."""
     place = _find(language, path)
-    problems, wrong = zip(*_records(language, place), strict=True)
-    return Corpus(problems, wrong, (str(place),))
+    return Source(
+        (str(place),),
+        lambda lose: (problem for problem, _ in _records(language, place)),
+        lambda: (solution for _, solution in _records(language, place)),
+    )
 
 
 def _find(language: str, path: str | None) -> Path:

@@ -11,18 +11,18 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Corpus
+from critique_coder.data.sources.corpus import Source
 from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
 from critique_coder.storage import read_json, read_rows
 
 _NAMES = ("mbpp.jsonl", "mbpp.jsonl.gz")
 
 
-def read(path: str | None) -> Corpus:
+def read(path: str | None) -> Source:
     """Read MBPP; raises BadInput when it is not found or not in its published shape."""
     place = _find(path)
-    rows = _json_rows(place) if place.suffix == ".json" else read_rows(place)
-    return Corpus(tuple(_problem(row, where) for where, row in rows), (), (str(place),))
+    rows = _json_rows if place.suffix == ".json" else read_rows
+    return Source((str(place),), lambda lose: (_problem(row, where) for where, row in rows(place)))
 
 
 def _find(path: str | None) -> Path:

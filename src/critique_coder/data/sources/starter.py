@@ -9,9 +9,9 @@ from __future__ import annotations
 from importlib.resources import files
 
 from critique_coder.data.sources import contract
-from critique_coder.data.sources.corpus import Corpus
+from critique_coder.data.sources.corpus import Source
 
 
-def read(path: str | None) -> Corpus:
+def read(path: str | None) -> Source:
     """Read the starter set from the package (``path`` None) or from a folder of the same shape."""
     return contract.read(path or str(files("critique_coder.data").joinpath("starter")))

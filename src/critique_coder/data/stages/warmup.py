@@ -1,0 +1,127 @@
+"""What a small model is shown before reinforcement learning: critiques made from execution, and its own solutions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from critique_coder.data.audit import reference_id, reference_of
+from critique_coder.data.index import RecordIndex, problem_index, verdict_index
+from critique_coder.data.label import critique_row_of
+from critique_coder.data.mix import RowKind, Split, critique_row, solve_row
+from critique_coder.data.stage import AUDIT_VERDICTS, Counts, Stage, Work
+from critique_coder.data.stages.critiques import critiques
+from critique_coder.data.synthesis import Synthesised, each_synthesised
+from critique_coder.records import CritiqueRow, Json, Outcome, Problem, Verdict
+from critique_coder.storage import write_jsonl
+
+_ENOUGH_TRUE = 16
+"""Correct solutions of the model's own below which the references join the warm-up."""
+
+
+def run(work: Work) -> Counts:
+    """Write ``warmup.jsonl``: critiques and passing solutions, of training problems only."""
+    warmup = _Warmup(work)
+    write_jsonl(work.file("warmup.jsonl"), warmup.lines())
+    return {"warmup": {"critiques": warmup.critiques, "critiques_true": warmup.true, "solutions": warmup.solutions}}
+
+
+@dataclass
+class _Warmup:
+    """The lines, and how many of each kind went by."""
+
+    work: Work
+    critiques: int = 0
+    true: int = 0
+    solutions: int = 0
+
+    @cached_property
+    def problems(self) -> RecordIndex[Problem]:
+        """The problems by id."""
+        return problem_index(self.work.file("problems.jsonl"))
+
+    @cached_property
+    def verdicts(self) -> RecordIndex[Verdict]:
+        """The candidates' verdicts by the id of the solution."""
+        return verdict_index(self.work.file("verdicts.jsonl"))
+
+    def lines(self) -> Iterator[dict[str, Json]]:
+        """Critiques first, with those of references where the model solves hardly anything; then solutions."""
+        yield from self._critiques(each_synthesised(self._own(), self.problems, self.verdicts, self.work.recipe.seed))
+        if self.true < _ENOUGH_TRUE:
+            audited = verdict_index(self.work.file(AUDIT_VERDICTS))
+            rows = _reference_rows(self.work, audited)
+            # they are told by the verdicts of the audit, under the reference's own id
+            yield from self._critiques(each_synthesised(rows, self.problems, audited, self.work.recipe.seed))
+        for row in self._own():
+            if self.verdicts[row.solution_id].outcome is Outcome.PASSED:
+                self.solutions += 1
+                yield _solved_row(self.work, row, self.problems[row.problem_id])
+
+    def _own(self) -> Iterator[CritiqueRow]:
+        return (row for row in critiques(self.work) if self.work.is_train(self.problems[row.problem_id]))
+
+    def _critiques(self, made: Iterator[Synthesised]) -> Iterator[dict[str, Json]]:
+        for item in made:
+            self.critiques += 1
+            self.true += item.row.label
+            yield _warmup_row(self.work, item, self.problems[item.row.problem_id])
+
+
+def _reference_rows(work: Work, audited: RecordIndex[Verdict]) -> Iterator[CritiqueRow]:
+    """Critique rows of the training problems' references, for a model that solves hardly anything.
+
+    They look unlike what a small model writes, which it would learn as the mark of a correct solution. The known wrong
+    solutions stay out: they differ from a right one by a sign, which a model that learns its first words of criticism
+    cannot see, and would teach it that good code is as likely wrong as right.
+    """
+    for problem in work.problems():
+        reference = reference_of(problem)
+        if reference is not None and work.is_train(problem):
+            row = critique_row_of(problem, reference, audited[reference_id(problem)], work.recipe.label)
+            if row is not None:
+                yield row
+
+
+def _solved_row(work: Work, row: CritiqueRow, problem: Problem) -> dict[str, Json]:
+    """A solution of the model's own that passed every test, as the bare code block that the prompt asks for.
+
+    Without such rows the warm-up teaches critiques alone, and a small model answers every prompt with one afterwards.
+    """
+    asked = solve_row(problem, work.templates, Split.TRAIN)
+    answer = f"```{problem.language}\n{row.solution.strip()}\n```"
+    kept = ("problem_id", "prompt", "template", "template_hash")
+    return {
+        "id": f"solved/{row.solution_id}",
+        "kind": RowKind.SOLVE.value,
+        "solution_id": row.solution_id,
+        "label": None,
+        "completion": [{"role": "assistant", "content": answer}],
+        **{key: asked[key] for key in kept},
+    }
+
+
+def _warmup_row(work: Work, item: Synthesised, problem: Problem) -> dict[str, Json]:
+    row = critique_row(item.row, problem, work.templates, Split.TRAIN)
+    return {
+        "id": row["id"],
+        "kind": row["kind"],
+        "problem_id": row["problem_id"],
+        "solution_id": row["solution_id"],
+        "label": row["label"],
+        "prompt": row["prompt"],
+        "completion": [{"role": "assistant", "content": item.text}],
+        "decisive": item.decisive,
+        "template": row["template"],
+        "template_hash": row["template_hash"],
+    }
+
+
+STAGE = Stage(
+    name="warmup",
+    run=run,
+    reads=("problems.jsonl", "critiques.jsonl", "verdicts.jsonl", AUDIT_VERDICTS),
+    writes=("warmup.jsonl",),
+    settings=("seed", "mix", "label"),
+)
