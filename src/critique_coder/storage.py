@@ -156,8 +156,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 
 def drop_unfinished(folder: str | Path) -> None:
-    """Remove what ``atomic_write`` was writing in ``folder`` when it was killed; for a folder that nobody writes to."""
-    for file in Path(folder).glob(".*.????????"):
+    """Remove what ``atomic_write`` was writing below ``folder`` when it was killed; for one that nobody writes to."""
+    for file in Path(folder).rglob(".*.????????"):
         if _UNFINISHED.fullmatch(file.name):
             file.unlink(missing_ok=True)
 

@@ -139,6 +139,7 @@ def test_a_build_killed_again_and_again_comes_to_the_same_bytes(tmp_path: Path) 
             process.kill()
             process.wait()
     (folder / "stages" / ".problems.jsonl.abcd1234").write_text("half")
+    (folder / "stages" / "lost" / ".audit.jsonl.abcd1234").write_text("half")
     again = build(recipe, folder)["outputs"]
     assert again == whole and {name: sha256_file(folder / name) for name in again} == whole
     assert [file.name for file in folder.rglob(".*")] == []

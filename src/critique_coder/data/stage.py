@@ -157,8 +157,7 @@ def run_stages(work: Work, hashes: FileHashes) -> Counts:
     """
     counts: Counts = {}
     with AppendLog(work.file("stages/log.jsonl"), keep=False) as log:
-        for place in (work.folder, *(entry for entry in work.folder.iterdir() if entry.is_dir())):
-            drop_unfinished(place)
+        drop_unfinished(work.folder)
         for stage in work.stages:
             if stage.wanted(work.recipe):
                 begun, done = time.monotonic(), _done(work, stage, hashes)
