@@ -11,8 +11,9 @@ demo: $(VENV)/ready
 demo-long: $(VENV)/ready
 	$(BIN)/critique-coder demo --long
 
+# Files of tests side by side, one thread of torch each, so that they do not fight for the processors.
 test: $(VENV)/ready-to-test
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/ready-to-test
 	$(BIN)/ruff check src tests benchmarks
