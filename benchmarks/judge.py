@@ -15,6 +15,7 @@ import argparse
 import ast
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -214,11 +215,11 @@ def _forked(source: str) -> None:
         except BaseException:
             os._exit(1)
         os._exit(0)
-    deadline = time.monotonic() + TIME_LIMIT_S
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(pid, 9)
-        time.sleep(0.0002)
+    handle = os.pidfd_open(pid)
+    if not select.select([handle], [], [], TIME_LIMIT_S)[0]:
+        os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    os.close(handle)
 
 
 def _threads(one: Callable[[Item], bool], items: Sequence[Item]) -> list[bool]:
