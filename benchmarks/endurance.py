@@ -130,12 +130,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kill-every", type=int, default=5_000, metavar="N", help="kill a process every N verdicts")
     options = parser.parse_args()
-    os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="endurance-")  # what others leave does not count
+    if options.kill_every:  # what other programs leave does not count; the one that is killed shares our folder
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="endurance-")
     report = run(options.verdicts, options.workers, options.kill_every)
     left = [f"process {pid}" for pid in _descendants(os.getpid())]
     if options.kill_every:
         left += kill_parent()
-    Path(tempfile.gettempdir()).rmdir()
+        left += [str(path) for path in Path(tempfile.gettempdir()).iterdir()]
+    if options.kill_every and not left:
+        Path(tempfile.gettempdir()).rmdir()
     print(f"left behind: {', '.join(left) or 'nothing'}")
     sys.exit(0 if report and not left else 1)
 

@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -86,6 +89,34 @@ def test_waiting_is_another_limit_and_is_confirmed(judge: Judge, monkeypatch: py
     verdict = judge.verify(problem, Solution("s", "p", "import time\ntime.sleep(60)"))
     assert verdict.outcome is Outcome.WALL_LIMIT
     assert 1.0 <= time.monotonic() - started < 5  # twice: once beside others, once alone
+
+
+@pytest.fixture(params=[4, 8])
+def oversubscribed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """So many other programs for each processor, all computing."""
+    command = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    count = request.param * len(os.sched_getaffinity(0))
+    # kernels share the processor between sessions first; in one of their own all would count as one
+    programs = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+    time.sleep(1)  # until all have started
+    yield
+    for program in programs:
+        program.kill()
+        program.wait()
+
+
+@pytest.mark.usefixtures("oversubscribed")
+def test_a_busy_machine_is_not_the_programs_fault(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computing takes several times the limit on the clock and passes; who sleeps as long does not."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.8))
+    code = "import time\nwhile time.process_time() < 0.6: pass\nprint(1)"
+    started = time.monotonic()
+    verdict = judge.verify(Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),)), Solution("s", "p", code))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    assert time.monotonic() - started > 1.5, "the machine was not busy"
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),))
+    sleeper = judge.verify(problem, Solution("s", "p", "import time\ntime.sleep(60)"))
+    assert sleeper.outcome is Outcome.WALL_LIMIT
 
 
 def test_returned_value_over_the_output_limit(call: Verify) -> None:

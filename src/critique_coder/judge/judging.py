@@ -229,7 +229,9 @@ class Judge:
         try:
             if test.kind is TestKind.STDIO:
                 return score_program(
-                    test, self._pool.run(Job("program", (code,), stdin=test.stdin, again=_several(problem)), limits, confirm), limits
+                    test,
+                    self._pool.run(Job("program", (code,), stdin=test.stdin, again=_several(problem)), limits, confirm),
+                    limits,
                 )
             if test.kind is TestKind.CALL:
                 return score_call(test, self._pool.run(_call_job(problem, code, test), limits, confirm), limits)

@@ -174,10 +174,11 @@ class Worker:
             _memory_file(content, stack) for content in (job.stdin.encode("utf-8", "surrogateescape"), b"", b"")
         ]
         order = {
-            "time_s": limits.time_s, "wall_s": limits.wall_s, "memory_bytes": limits.memory_bytes,
+            "time_s": limits.time_s, "wall_s": limits.wall_s, "longest_s": limits.longest_s,
+            "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
         }  # fmt: skip
-        self._control.settimeout(limits.wall_s + _GRACE_S)
+        self._control.settimeout(limits.longest_s + _GRACE_S)
         ends = [end.fileno() for end in link]
         if job.program is not None:
             ends.append(archive := _memory_file(job.archive, stack))

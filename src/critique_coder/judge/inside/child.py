@@ -133,10 +133,10 @@ class _ResourceLimits:
             fixed.append((resource.RLIMIT_NPROC, _PROCESSES))
         self._fixed = [(kind, _at_most(_hard(kind), value)) for kind, value in fixed]
         stack = _hard(resource.RLIMIT_STACK)  # the hard limit stays: programs raise their own stack to it
-        self._fixed.append(
-            (resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack))
-        )
-        self._of_test = [(kind, _hard(kind)) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)]
+        self._fixed.append((resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack)))
+        self._of_test = [
+            (kind, _hard(kind)) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
+        ]
 
     def set(self, limits: dict[str, Any]) -> None:
         for kind, pair in self._fixed:
@@ -166,7 +166,9 @@ def warm_up() -> None:
     for _ in range(_REPEATS):
         channel = Channel(bytearray(1 << 16), 1 << 16)
         run_job({**job, "imports": ""}, compile(_EXAMPLE, FILE_NAME, "exec", dont_inherit=True), channel)
-        run_job({**job, "imports": ""}, marshal.loads(marshal.dumps(compile("def f(): 1 / 0", FILE_NAME, "exec"))), channel)
+        run_job(
+            {**job, "imports": ""}, marshal.loads(marshal.dumps(compile("def f(): 1 / 0", FILE_NAME, "exec"))), channel
+        )
     for name, module in names.items():
         sys.modules.pop(name)
         if module is not None:

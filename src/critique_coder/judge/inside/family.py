@@ -33,6 +33,21 @@ def used(pid: int, level: str) -> tuple[float, int]:
     return seconds, memory
 
 
+def starved(pid: int) -> float:
+    """Seconds for which ``pid`` was ready to run and others had the processor: of its threads, the one that waited most.
+
+    0 where the kernel does not tell.
+    """
+    most = 0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+                most = max(most, int(file.read().split()[1]))
+    except (OSError, IndexError):  # it has just died, or there is no such file
+        pass
+    return most / 1e9
+
+
 def _everyone_else() -> list[int]:
     own = os.getpid()
     try:

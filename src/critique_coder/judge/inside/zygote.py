@@ -232,11 +232,18 @@ class _Watch:
                 return "time"
         except OSError:
             return None  # it has just died
-        if time.monotonic() - self._started > self._limits["wall_s"]:
+        if self._waited_too_long():
             return "wall"
         if self._memory() > self._limits["memory_bytes"]:
             return "memory"
         return None
+
+    def _waited_too_long(self) -> bool:
+        """A busy machine is not the program's fault: what it was kept from running does not count, up to a limit."""
+        passed = time.monotonic() - self._started
+        if passed <= self._limits["wall_s"]:
+            return False
+        return passed - family.starved(self._pid) > self._limits["wall_s"] or passed > self._limits["longest_s"]
 
     def _cpu_s(self) -> float:
         return time.clock_gettime(self._clock)
