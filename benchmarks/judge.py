@@ -255,7 +255,7 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
 
 @dataclass(frozen=True)
 class Told:
-    """How a contestant did on the work: verdicts a second, processor ms a verdict, solutions passed (None: not told)."""
+    """How a contestant did: verdicts a second, processor ms a verdict, solutions passed (None: not told)."""
 
     verdicts_per_s: float
     cpu_ms: float

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from critique_coder.judge import Isolation, IsolationError, Judge
+from critique_coder.judge import Isolation, Judge
 from critique_coder.judge.exploit_suite import SAFE_WAYS, attempts, count, survivors
 from critique_coder.judge.exploits import FUNCTIONS, PROGRAMS, WRONG_F
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
@@ -46,11 +46,7 @@ def f(x):
 
 @pytest.fixture(scope="module", params=[Isolation.FULL, Isolation.LIGHT])
 def confined(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    try:
-        judge = Judge(workers=1, isolation=request.param, output_limit_mb=2)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with judge:
+    with Judge(workers=1, isolation=request.param, output_limit_mb=2) as judge:
         yield judge
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from critique_coder.judge import Isolation, IsolationError, Judge
+from critique_coder.judge import Isolation, Judge
 from critique_coder.judge.exploit_suite import survivors
 from critique_coder.judge.languages import LANGUAGES, ToolchainMissing, find, require
 from critique_coder.judge.languages.java import LANGUAGE as JAVA
@@ -61,11 +61,7 @@ HOSTILE: dict[str, tuple[str, str, set[Outcome]]] = {
 
 @pytest.fixture(scope="module", params=[Isolation.FULL, Isolation.LIGHT])
 def confined(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    try:
-        judge = Judge(workers=1, isolation=request.param, time_limit_s=5, memory_limit_mb=256, output_limit_mb=2)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with judge:
+    with Judge(workers=1, isolation=request.param, time_limit_s=5, memory_limit_mb=256, output_limit_mb=2) as judge:
         yield judge
 
 

@@ -170,7 +170,7 @@ class Worker:
         channel_bytes = limits.output_bytes + (1 << 16)
         os.ftruncate(self._channel, 0)
         os.ftruncate(self._channel, channel_bytes)
-        stdin, stdout, stderr = files = [
+        _, stdout, stderr = files = [
             _memory_file(content, stack) for content in (job.stdin.encode("utf-8", "surrogateescape"), b"", b"")
         ]
         order = {

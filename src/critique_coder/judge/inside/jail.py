@@ -9,9 +9,9 @@ temporary file system with the Python runtime mounted read-only and a scratch fo
 
 from __future__ import annotations
 
+import _socket
 import glob
 import os
-import _socket
 import resource
 import signal
 import stat

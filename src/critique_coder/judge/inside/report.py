@@ -29,7 +29,7 @@ def _no_form(value: object) -> object:
 def _compiled_encoder() -> Callable[[object, int], tuple[str, ...]]:
     """The encoder below ``json``, made once: a process that was just forked pays for every page that it touches."""
     make: Any = json.encoder.c_make_encoder  # type: ignore[attr-defined]
-    text: Any = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+    text: Any = json.encoder.encode_basestring_ascii
     encoder: Callable[[object, int], tuple[str, ...]] = make(None, _no_form, text, None, ":", ",", False, False, False)
     return encoder
 

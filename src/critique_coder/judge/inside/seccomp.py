@@ -214,5 +214,5 @@ class Prepared:
         """Put the filter for this process id on this process. Raises OSError."""
         number = own_pid.to_bytes(4, "little")
         for place in self._places:
-            self._program[place : place + 4] = number
+            self._program[place : place + 4] = number  # type: ignore[call-overload]
         self._install()

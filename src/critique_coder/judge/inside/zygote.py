@@ -4,7 +4,7 @@ It never reads a program, an input or an output: those travel in files whose des
 solution that searches the memory it inherited finds no other solution, no test and no expected value.
 """
 
-# ruff: noqa: PTH106 - descriptors and raw paths are the matter here
+# ruff: noqa: PTH106, PTH116 - descriptors and raw paths are the matter here
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Runner(Protocol):
 
 
 def prepare(for_python: bool) -> Callable[..., Runner]:
-    """Import what tests need, and give what makes their runner; called while the modules of this folder can be found."""
+    """Import what tests need, and give what makes their runner; the modules of this folder can still be found."""
     if not for_python:
         return importlib.import_module(".programs", __package__).Runner  # type: ignore[no-any-return]
     for name in _PRELOADED:
@@ -93,7 +93,7 @@ def main(
 
 
 def _above_targets(descriptor: int) -> int:
-    """Fill the low descriptors, so that those of a test can be put there in any order; the new one of ``descriptor``."""
+    """Fill the low descriptors, so that those of a test can be put there in any order; gives the new ``descriptor``."""
     null = os.open("/dev/null", os.O_RDWR)
     while os.dup(null) < _TARGETS:
         pass
@@ -239,11 +239,20 @@ class _Watch:
         return None
 
     def _waited_too_long(self) -> bool:
-        """A busy machine is not the program's fault: what it was kept from running does not count, up to a limit."""
+        """A busy machine is not the program's fault: what it was kept from running does not count, up to a limit, and
+        it is stopped when it sleeps. One that computes all the time ends by its processor time.
+        """
         passed = time.monotonic() - self._started
-        if passed <= self._limits["wall_s"]:
-            return False
-        return passed - family.starved(self._pid) > self._limits["wall_s"] or passed > self._limits["longest_s"]
+        if passed <= self._limits["wall_s"] or passed > self._limits["longest_s"]:
+            return bool(passed > self._limits["longest_s"])
+        return bool(passed - self._starved() > self._limits["wall_s"]) and not self._runnable()
+
+    def _starved(self) -> float:
+        """Of its threads the one that waited most: while it did others worked, so who wants to look starved pays."""
+        return max(family.starved(self._pid).values(), default=0.0)
+
+    def _runnable(self) -> bool:
+        return family.runnable(self._pid)
 
     def _cpu_s(self) -> float:
         return time.clock_gettime(self._clock)
@@ -266,7 +275,18 @@ class _WatchFamily(_Watch):
 
     _before_command: float | None = None
 
+    def __init__(self, pid: int, limits: dict[str, Any], poll: select.poll, level: str) -> None:
+        super().__init__(pid, limits, poll, level)
+        self._starvation = family.Starvation()
+
+    def _starved(self) -> float:
+        return self._starvation.seconds
+
+    def _runnable(self) -> bool:
+        return any(map(family.runnable, family.members(self._pid, self._level)))
+
     def _broken_limit(self) -> str | None:
+        self._starvation.look(self._pid, self._level)
         broken = super()._broken_limit()
         if broken or not self._limits["command_s"]:
             return broken
