@@ -32,7 +32,7 @@ _PRELOADED = [
 
 _FIRST_LOOK_S, _LONGEST_LOOK_S = 0.004, 0.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_TARGETS = 16
+_TARGETS, _STREAMS = 16, 3
 """Descriptors below are given to tests; what the zygote uses itself lies above."""
 _MOST_FILES = _socket.CMSG_SPACE(8 * 4)
 
@@ -145,14 +145,18 @@ class _Server:
         """Fork, watch, clean up; raises OSError when the machine has no process or descriptor left."""
         runner = self._runner
         runner.before_fork(limits)
+        before = family.processor_time() if runner.processes else 0.0
+        watch = (_WatchFamily if runner.processes else _Watch)(limits, self._poll, self._level)
+        pipes, files = descriptors[_STREAMS:], descriptors[:_STREAMS]
+        # from here until the test is dead, each page that is touched must be copied by the kernel
         pid = os.fork()
         if pid == 0:
             runner.run(limits, descriptors, self._complain)
-        for descriptor in descriptors:
+        for descriptor in pipes:  # whoever reads from them waits for the last writer to let go
             os.close(descriptor)
-        before = family.processor_time() if runner.processes else 0.0
-        watch = (_WatchFamily if runner.processes else _Watch)(pid, limits, self._poll, self._level)
-        report = watch.until_dead()
+        report = watch.until_dead(pid)
+        for descriptor in files:
+            os.close(descriptor)
         _kill_everything_else(self._level)
         if runner.processes:
             report["cpu_s"] = family.processor_time() - before
@@ -187,17 +191,16 @@ def _free_files(level: str) -> list[tuple[int, int]]:
 class _Watch:
     """Waits for one process and kills it when it goes over a limit."""
 
-    def __init__(self, pid: int, limits: dict[str, Any], poll: select.poll, level: str) -> None:
-        self._pid, self._limits, self._level = pid, limits, level
-        self._clock = (~pid << 3) | 2  # the kernel's name for the processor clock of another process
-        self._started = time.monotonic()
-        self._handle = os.pidfd_open(pid)
-        self._poll = poll
-        self._poll.register(self._handle, select.POLLIN)
+    def __init__(self, limits: dict[str, Any], poll: select.poll, level: str) -> None:
+        self._limits, self._level, self._poll = limits, level, poll
         self._killed: str | None = None
+        self._started = time.monotonic()
+        self._pid = self._handle = -1
 
-    def until_dead(self) -> dict[str, Any]:
+    def until_dead(self, pid: int) -> dict[str, Any]:
         """How it ended: wait status, processor seconds, peak memory, and which limit it broke if we had to kill it."""
+        self._pid, self._handle = pid, os.pidfd_open(pid)
+        self._poll.register(self._handle, select.POLLIN)
         look = _FIRST_LOOK_S
         while not self._ended(look):
             look = min(look * 1.5, _LONGEST_LOOK_S)
@@ -255,7 +258,7 @@ class _Watch:
         return family.runnable(self._pid)
 
     def _cpu_s(self) -> float:
-        return time.clock_gettime(self._clock)
+        return time.clock_gettime((~self._pid << 3) | 2)  # the kernel's name for the clock of another process
 
     def _memory(self) -> int:
         """Bytes of the process that are in memory, shared mappings too, and what its scratch folder holds."""
@@ -275,8 +278,8 @@ class _WatchFamily(_Watch):
 
     _before_command: float | None = None
 
-    def __init__(self, pid: int, limits: dict[str, Any], poll: select.poll, level: str) -> None:
-        super().__init__(pid, limits, poll, level)
+    def __init__(self, limits: dict[str, Any], poll: select.poll, level: str) -> None:
+        super().__init__(limits, poll, level)
         self._starvation = family.Starvation()
 
     def _starved(self) -> float:
