@@ -30,8 +30,8 @@ _LEETCODE = "leetcode_train_clean/leetcode_train_clean.jsonl.gz"
 _PRESUMED = "import bisect, collections, functools, heapq, itertools, operator, random, re, string\n"
 """Modules that LeetCode imports for every solution, and that the preamble of the data set forgets."""
 
-_TYPING = "from typing import *\n"
-"""What the record of the model solutions was made with."""
+_IMPORTED = "from typing import *\nimport collections, heapq, itertools, math, re, string, sys\n"
+"""What the record of the model solutions was made with: many of those it calls right import nothing of this."""
 
 DATA = Path(os.environ.get("CRITIQUE_CODER_DATA", "."))
 
@@ -157,15 +157,19 @@ def mbpp_models(name: str, column: str) -> Callable[[], list[Case]]:
     """What about 20 models wrote for MBPP, with the recorded outcome of the tests of ``name``."""
 
     def read() -> list[Case]:
-        problems = list(read_source(name, None).problems)
-        if name == "mbpp":  # the record was made with the sanitized tests, where a task has them
-            problems += read_source(name, str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
-        known = {problem.id.split("/")[1]: replace(problem, starter_code=_TYPING) for problem in problems}
+        problems = {problem.id.split("/")[1]: problem for problem in read_source(name, None).problems}
+        mended = {}
+        if name == "mbpp":
+            sanitized = read_source(name, str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
+            mended = {problem.id.split("/")[1]: problem for problem in sanitized}
         cases = []
         for row in _rows("critique/mbpp_model_solutions.jsonl.gz"):
-            problem = known.get(row["task_id"].split("/")[1])
+            number = row["task_id"].split("/")[1]
+            problem = problems.get(number)
+            if number in mended and mended[number].tests[0].code.strip() == row["entry_hint"].strip():
+                problem = mended[number]  # the record was made with the sanitized tests, but for 14 tasks
             if problem is not None and row[column] is not None:
-                recorded = str(row[column])
+                problem, recorded = replace(problem, starter_code=_IMPORTED), str(row[column])
                 cases.append(Case(problem, row["code"], recorded == "pass", row["id"], recorded))
         return cases
 
