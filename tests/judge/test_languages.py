@@ -161,7 +161,7 @@ def test_projects(language: str, full: Judge) -> None:
         assert verify(full, language, code + "}}{", (test,)).outcome is Outcome.COMPILE_ERROR
 
 
-CARGO = "[package]\nname = \"task\"\nversion = \"0.1.0\"\nedition = \"2021\"\n"
+CARGO = '[package]\nname = "task"\nversion = "0.1.0"\nedition = "2021"\n'
 CARGO_TESTS = project(
     {
         "Cargo.toml": CARGO,

@@ -169,6 +169,7 @@ LOOKING_STARVED = {
         "for _ in range(20): threading.Thread(target=work).start()",
         {Outcome.TIME_LIMIT, Outcome.WALL_LIMIT},
     ),
+    "stops itself": ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", {Outcome.WALL_LIMIT}),
     "steps back behind all others": (
         "import os, time\nfor go in (lambda: os.nice(19), lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),\n"
         "           lambda: open('/proc/self/autogroup', 'w').write('19'), lambda: os.sched_setaffinity(0, {0})):\n"
