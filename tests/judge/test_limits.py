@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -86,6 +89,109 @@ def test_waiting_is_another_limit_and_is_confirmed(judge: Judge, monkeypatch: py
     verdict = judge.verify(problem, Solution("s", "p", "import time\ntime.sleep(60)"))
     assert verdict.outcome is Outcome.WALL_LIMIT
     assert 1.0 <= time.monotonic() - started < 5  # twice: once beside others, once alone
+
+
+@pytest.fixture
+def oversubscribed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Four other programs for each processor, all computing."""
+    monkeypatch.setattr(Limits, "longest_s", property(lambda self: 60.0))
+    command = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    count = 4 * len(os.sched_getaffinity(0))
+    # kernels share the processor between sessions first; in one of their own all would count as one
+    programs = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
+    time.sleep(1)  # until all have started
+    yield
+    for program in programs:
+        program.kill()
+        program.wait()
+
+
+@pytest.mark.usefixtures("oversubscribed")
+def test_a_busy_machine_is_not_the_programs_fault(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computing takes several times the limit on the clock and passes; who sleeps as long does not."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.8))
+    code = "import time\nwhile time.process_time() < 0.6: pass\nprint(1)"
+    started = time.monotonic()
+    verdict = judge.verify(Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),)), Solution("s", "p", code))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    assert time.monotonic() - started > 1.5, "the machine was not busy"
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),))
+    sleeper = judge.verify(problem, Solution("s", "p", "import time\ntime.sleep(60)"))
+    assert sleeper.outcome is Outcome.WALL_LIMIT
+
+
+@pytest.mark.usefixtures("oversubscribed")
+def test_nor_is_it_the_fault_of_the_children_of_a_command(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that is watched only waits here; those that compute are its children, one after the other."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 1.0))
+    loop = {"loop.sh": "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"}
+    compute = TestCase(TestKind.PROJECT, command="sh loop.sh && sh loop.sh && true", files=loop)
+    sleep = TestCase(TestKind.PROJECT, command="sh loop.sh && sleep 60 && true", files=loop)
+    started = time.monotonic()
+    verdict = judge.verify(Problem("p", "s", (compute,), language="javascript"), Solution("s", "p", "1"))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    assert time.monotonic() - started > 1.5, "the machine was not busy"
+    verdict = judge.verify(Problem("p", "s", (sleep,), language="javascript"), Solution("s", "p", "1"))
+    assert verdict.outcome is Outcome.WALL_LIMIT, verdict.tests
+
+
+def test_there_is_an_end_to_waiting_for_the_processor(
+    judge: Judge, oversubscribed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.2))
+    monkeypatch.setattr(Limits, "longest_s", property(lambda self: 1.0))
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),))
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", "while True: pass"))
+    assert verdict.outcome is Outcome.WALL_LIMIT, verdict.tests  # its two seconds of processor are never reached
+    assert 2.0 <= time.monotonic() - started < 6
+
+
+LOOKING_STARVED = {
+    "threads that compute in C": (
+        "import hashlib, threading\nd = bytes(1 << 20)\ndef work():\n    while True: hashlib.sha256(d)\n"
+        "for _ in range(40): threading.Thread(target=work).start()",
+        {Outcome.TIME_LIMIT},
+    ),
+    "threads that fight for the interpreter": (
+        "import sys, threading\nsys.setswitchinterval(1e-6)\ndef work():\n    while True: pass\n"
+        "for _ in range(40): threading.Thread(target=work).start()",
+        {Outcome.TIME_LIMIT},
+    ),
+    "threads that start all at once, and sleep": (
+        "import hashlib, threading, time\nd = bytes(1 << 20)\nb = threading.Barrier(20)\ndef work():\n"
+        "    while True:\n        b.wait()\n        hashlib.sha256(d)\n        time.sleep(0.1)\n"
+        "for _ in range(20): threading.Thread(target=work).start()",
+        {Outcome.TIME_LIMIT, Outcome.WALL_LIMIT},
+    ),
+    "a thread that wakes up all the time": (
+        "import threading, time\ndef work():\n    while True: time.sleep(1e-5)\n"
+        "for _ in range(20): threading.Thread(target=work).start()",
+        {Outcome.TIME_LIMIT, Outcome.WALL_LIMIT},
+    ),
+    "stops itself": ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", {Outcome.WALL_LIMIT}),
+    "steps back behind all others": (
+        "import os, time\nfor go in (lambda: os.nice(19), lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0)),\n"
+        "           lambda: open('/proc/self/autogroup', 'w').write('19'), lambda: os.sched_setaffinity(0, {0})):\n"
+        "    try: go()\n    except OSError: continue\n    print(1)\n    break\n"
+        "else:\n    while True: time.sleep(1)",
+        {Outcome.WALL_LIMIT},
+    ),
+}
+"""Programs that would have the time of others not counted against them."""
+
+
+@pytest.mark.parametrize("name", LOOKING_STARVED)
+def test_who_only_looks_starved_gains_nothing(name: str, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a thread waits for its own kind, these have used: both ends, by one limit or the other, are near."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.7))
+    monkeypatch.setattr(Limits, "longest_s", property(lambda self: 300.0))
+    code, allowed = LOOKING_STARVED[name]
+    problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdout="1"),), time_limit_s=0.7)
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", code))
+    assert verdict.outcome in allowed, verdict.tests
+    assert time.monotonic() - started < 20
 
 
 def test_returned_value_over_the_output_limit(call: Verify) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +84,15 @@ SUM_IDIOMS = {
 def test_idiom(name: str, program: Callable[..., Verdict]) -> None:
     verdict = program(SUM_IDIOMS[name], "3\n1 2 3\n", "6\n")
     assert verdict.outcome is Outcome.PASSED, verdict.tests
+
+
+def test_the_page_lists_what_is_tested() -> None:
+    """Name and program of each, as docs/stdin.md shows them."""
+    page = (Path(__file__).parents[2] / "docs" / "stdin.md").read_text()
+    rows = [row.removesuffix("` |").split(" | `", 1) for row in page.splitlines() if row.endswith("` |")]
+    shown = {name.removeprefix("| "): code.replace(" ⏎ ", "\n").replace("\\|", "|") for name, code in rows}
+    assert shown == SUM_IDIOMS
+    assert len(SUM_IDIOMS) >= 36 and f"judges all {len(SUM_IDIOMS)} of them" in page
 
 
 def test_five_megabytes_in(program: Callable[..., Verdict]) -> None:

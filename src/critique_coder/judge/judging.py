@@ -229,7 +229,9 @@ class Judge:
         try:
             if test.kind is TestKind.STDIO:
                 return score_program(
-                    test, self._pool.run(Job("program", (code,), stdin=test.stdin), limits, confirm), limits
+                    test,
+                    self._pool.run(Job("program", (code,), stdin=test.stdin, again=_several(problem)), limits, confirm),
+                    limits,
                 )
             if test.kind is TestKind.CALL:
                 return score_call(test, self._pool.run(_call_job(problem, code, test), limits, confirm), limits)
@@ -243,7 +245,7 @@ class Judge:
         test = _with_helpers(problem, test)
         script = _rewritten(problem, test)
         if script is not None:
-            job = Job("calls", sources, calls=tuple(script.calls), imports=script.imports)
+            job = Job("calls", sources, calls=tuple(script.calls), imports=script.imports, again=_several(problem))
             return score_script(script, self._pool.run(job, limits, confirm), limits)
         if module := missing_module(test.code):
             return TestResult(
@@ -282,7 +284,11 @@ def _call_job(problem: Problem, code: str, test: TestCase) -> Job:
     for tagged in (test.expected, *test.args, *test.kwargs.values()):
         check_value(tagged, f"problem {problem.id!r}")
     call = {"function": problem.entry_point, "args": list(test.args), "kwargs": dict(test.kwargs)}
-    return Job("calls", (code,), calls=(call,))
+    return Job("calls", (code,), calls=(call,), again=_several(problem))
+
+
+def _several(problem: Problem) -> bool:
+    return len(problem.tests) > 1
 
 
 def _with_helpers(problem: Problem, test: TestCase) -> TestCase:

@@ -9,7 +9,10 @@ _MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one test. ``time_s`` is processor time in seconds; ``wall_s`` passes on the clock on the wall."""
+    """Limits of one test. ``time_s`` is processor time in seconds.
+
+    ``wall_s`` passes on the clock on the wall, less the time that the program was ready to run and got no processor.
+    """
 
     time_s: float = 10.0
     memory_mb: float = 1024
@@ -19,6 +22,11 @@ class Limits:
     def wall_s(self) -> float:
         """Seconds until a test that waits counts as stuck: generous, for a busy machine is not the program's fault."""
         return max(3 * self.time_s, self.time_s + 5)
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds after which a test ends even if it got no processor all the while."""
+        return 12 * self.wall_s
 
     @property
     def memory_bytes(self) -> int:

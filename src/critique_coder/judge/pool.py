@@ -39,7 +39,7 @@ class Pool:
         """
 
         def attempt() -> list[Ending]:
-            with self._worker() as worker:
+            with self._worker(job) as worker:
                 return [worker.run(job, limits)]
 
         return self._confirmed(attempt, confirm)[0]
@@ -53,7 +53,7 @@ class Pool:
         """
 
         def attempt() -> list[Ending]:
-            with self._worker() as first, self._worker() as second, ThreadPoolExecutor(1) as beside:
+            with self._worker(jobs[0]) as first, self._worker(jobs[1]) as second, ThreadPoolExecutor(1) as beside:
                 ends = _pipes()
                 checking = beside.submit(second.run, jobs[1], limits[1], ends[1])
                 try:
@@ -84,17 +84,20 @@ class Pool:
         raise AssertionError("unreachable")
 
     @contextmanager
-    def _worker(self) -> Iterator[Worker]:
-        worker = self._take()
+    def _worker(self, job: Job) -> Iterator[Worker]:
+        worker = self._take(job)
         try:
             yield worker
         finally:
             self._put(worker)
 
-    def _take(self) -> Worker:
+    def _take(self, job: Job) -> Worker:
         with self._lock:
             if self._closed:
                 raise WorkerLost("the judge is closed")
+            for place, worker in enumerate(self._idle):
+                if worker.holds(job):
+                    return self._idle.pop(place)
             if self._idle:
                 return self._idle.pop()
         try:

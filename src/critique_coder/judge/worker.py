@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ from .limits import Limits
 
 _START_S, _GRACE_S = 30.0, 30.0
 _INSIDE = Path(__file__).with_name("inside") / "__main__.py"
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
+_ENVIRONMENT = {"LD_BIND_NOW": "1", "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
 class WorkerLost(Exception):
@@ -44,7 +43,7 @@ class Job:
     both are in one. ``imports`` are statements whose names the solution gets where it has none of its own. ``files``
     (path below the scratch folder, base64) lie there when a ``program`` starts; ``fetch`` names those to bring back.
     Jobs of other languages (``build``, ``run``, ``project``) say in ``program`` what is executed; ``archive`` is what a
-    ``build`` made.
+    ``build`` made. ``again``: other tests of the same sources will follow.
     """
 
     mode: str
@@ -57,6 +56,7 @@ class Job:
     fetch: tuple[str, ...] = ()
     program: dict[str, Any] | None = None
     archive: bytes = b""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class Worker:
         finally:
             theirs.close()
         self.usable = True
+        self._files = ExitStack()
+        self._sources: tuple[str, ...] = ()
         try:
             self._greet()
         except BaseException:
@@ -128,6 +130,11 @@ class Worker:
         answer = self._receive()
         if "error" in answer:
             raise IsolationError(f"isolation {self.level.value!r} cannot be had here: {answer['error']}")
+        try:
+            self._job, self._channel, self._compiled = kept = [_memory_file(b"", self._files) for _ in range(3)]
+            socket.send_fds(self._control, [b"files"], kept)
+        except OSError as error:
+            raise WorkerLost(f"{type(error).__name__}: {error}") from error
 
     def _receive(self) -> dict[str, Any]:
         try:
@@ -159,26 +166,19 @@ class Worker:
             raise
 
     def _run(self, job: Job, limits: Limits, link: Sequence[FileIO], stack: ExitStack) -> Ending:
-        body = {
-            "mode": job.mode,
-            "sources": job.sources,
-            "calls": job.calls,
-            "check": job.check,
-            "imports": job.imports,
-            "files": dict(job.files),
-            "fetch": job.fetch,
-            "program": job.program,
-        }
-        contents = [json.dumps(body).encode(), job.stdin.encode("utf-8", "surrogateescape"), b"", b"", b""]
-        files = [_memory_file(content, stack) for content in contents]
-        _, _, stdout, stderr, channel = files
+        self._write_job(job)
         channel_bytes = limits.output_bytes + (1 << 16)
-        os.ftruncate(channel, channel_bytes)
+        os.ftruncate(self._channel, 0)
+        os.ftruncate(self._channel, channel_bytes)
+        _, stdout, stderr = files = [
+            _memory_file(content, stack) for content in (job.stdin.encode("utf-8", "surrogateescape"), b"", b"")
+        ]
         order = {
-            "time_s": limits.time_s, "wall_s": limits.wall_s, "memory_bytes": limits.memory_bytes,
+            "time_s": limits.time_s, "wall_s": limits.wall_s, "longest_s": limits.longest_s,
+            "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
         }  # fmt: skip
-        self._control.settimeout(limits.wall_s + _GRACE_S)
+        self._control.settimeout(limits.longest_s + _GRACE_S)
         ends = [end.fileno() for end in link]
         if job.program is not None:
             ends.append(archive := _memory_file(job.archive, stack))
@@ -195,8 +195,31 @@ class Worker:
         return Ending(
             status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
             killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr),
-            reports=_reports(channel, channel_bytes), archive=_content(archive) if job.mode == "build" else b"",
+            reports=_reports(self._channel, channel_bytes), archive=_content(archive) if job.mode == "build" else b"",
         )  # fmt: skip
+
+    def _write_job(self, job: Job) -> None:
+        """For the next process; what is there of another solution goes before."""
+        body = {
+            "mode": job.mode,
+            "sources": job.sources,
+            "calls": job.calls,
+            "check": job.check,
+            "imports": job.imports,
+            "files": dict(job.files),
+            "fetch": job.fetch,
+            "program": job.program,
+            "again": job.again,
+        }
+        os.ftruncate(self._job, 0)
+        _write(self._job, json.dumps(body).encode())
+        if job.sources != self._sources:
+            os.ftruncate(self._compiled, 0)
+            self._sources = job.sources
+
+    def holds(self, job: Job) -> bool:
+        """Whether the compiled form of the job's solution may be here from an earlier test."""
+        return job.sources == self._sources
 
     def kill(self) -> None:
         """End a test that another thread is waiting for; that thread sees WorkerLost and closes the worker."""
@@ -207,6 +230,7 @@ class Worker:
         """Kill the zygote and all it started, and remove the scratch folder. May be called twice."""
         self.usable = False
         self._control.close()
+        self._files.close()
         self._process.kill()
         self._process.wait()
         if self.level is Isolation.PROCESS and self._scratch is not None:
@@ -250,21 +274,25 @@ def _memory_file(content: bytes, stack: ExitStack) -> int:
     """A file in memory, positioned at its start, closed with ``stack``."""
     descriptor = os.memfd_create("judge")
     stack.callback(os.close, descriptor)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
+    _write(descriptor, content)
     return descriptor
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    """From the start; the position stays where it is."""
+    at = 0
+    while at < len(content):
+        at += os.pwrite(descriptor, memoryview(content)[at:], at)
 
 
 def _content(descriptor: int) -> bytes:
     size = os.fstat(descriptor).st_size
-    return os.pread(descriptor, size, 0)
+    return os.pread(descriptor, size, 0) if size else b""
 
 
 def _reports(descriptor: int, channel_bytes: int) -> tuple[list[Any], ...]:
     """What the process reported. The bytes are the solution's to forge: nonsense counts as no report."""
-    (length,) = struct.unpack("<Q", os.pread(descriptor, HEADER_BYTES, 0))
+    length = int.from_bytes(os.pread(descriptor, HEADER_BYTES, 0), "little")
     raw = os.pread(descriptor, min(length, channel_bytes), HEADER_BYTES)
     try:
         reports = [json.loads(line) for line in raw.splitlines()]

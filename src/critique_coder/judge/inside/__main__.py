@@ -12,20 +12,27 @@ import importlib
 import os
 import sys
 import types
+from collections.abc import Callable
+from functools import partial
 
 
-def _load_zygote() -> types.ModuleType:
-    """Import ``zygote`` and forget the stand-ins, so that a solution finds no package of ours."""
+def _load_zygote(for_python: bool) -> Callable[..., None]:
+    """Import what is needed and forget the stand-ins, so that a solution finds no package of ours."""
+    # a test is forked from a process with one thread and no lock held, so that nothing needs to be made whole after it;
+    # and each handler that runs after a fork makes the kernel copy the pages that it touches
+    register, os.register_at_fork = os.register_at_fork, lambda **handlers: None
     folder = os.path.dirname(os.path.abspath(__file__))
     for name in ("critique_coder", "critique_coder.judge", "critique_coder.judge.inside"):
         package = types.ModuleType(name)
         package.__path__ = [folder] if name.endswith(".inside") else []
         sys.modules[name] = package
     zygote = importlib.import_module("critique_coder.judge.inside.zygote")
+    make_runner = zygote.prepare(for_python)
+    os.register_at_fork = register
     for name in [name for name in sys.modules if name.split(".")[0] == "critique_coder"]:
         del sys.modules[name]
-    return zygote
+    return partial(zygote.main, make_runner)
 
 
 if __name__ == "__main__":
-    _load_zygote().main(int(sys.argv[1]), sys.argv[2], sys.argv[3], *sys.argv[4:])
+    _load_zygote(len(sys.argv) < 5)(int(sys.argv[1]), sys.argv[2], sys.argv[3], *sys.argv[4:])

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import _sitebuiltins
 import atexit
-import base64
+import binascii
 import builtins
-import fcntl
 import gc
 import io
-import json
 import linecache
+import marshal
+import mmap
 import os
 import random
 import resource
@@ -28,10 +28,12 @@ from typing import Any, NoReturn
 
 from . import jail, landlock, link, seccomp, values
 from .check import CheckBroken, CheckFailed, check_of_remote, names_for_check, prepare, run_check
-from .report import Channel
-from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+from .report import HEADER_BYTES, Channel, from_text
+from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prepared_prctl
 
 FILE_NAME = "solution.py"
+COMPLAINT = 3
+"""Descriptor of the pipe to the zygote until the solution starts."""
 _DENIALS = (1, 13, 30)  # EPERM, EACCES, EROFS
 _STACK_BYTES = 120 << 20  # the gap that the kernel leaves below the stack of a process is 128 MiB
 _VIRTUAL_EXTRA = 1 << 30  # room for stacks and mappings that are reserved and not used
@@ -40,32 +42,59 @@ _ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
 class Runner:
-    """What can be prepared before the fork."""
+    """What is done before the fork, so that little memory is touched, and thus copied, after it.
+
+    Three files stay with the zygote, and the caller empties them when it must: the job, the channel, and the compiled
+    solution, which the process of its first test leaves there before any of its code has run.
+    """
+
+    processes = False
 
     def __init__(self, level: str, scratch: str) -> None:
         self._level, self._scratch, self._zygote = level, scratch, os.getpid()
         self._readable = [] if level == "full" else [*jail.runtime_paths(), *jail.DEVICES]
+        self._die_with_zygote = prepared_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        # lets the zygote read how much memory we use; another solution never runs beside us
+        self._be_seen = prepared_prctl(PR_SET_DUMPABLE, 1)
+        self._filter: seccomp.Prepared | None = None
+        if level != "process":
+            self._filter = seccomp.Prepared(lambda own_pid: seccomp.test_filter(own_pid, namespaces=level == "full"))
+        self._limits = _ResourceLimits(level)
+        self._mapping: mmap.mmap | None = None
+        self._mapped = 0
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
+        for word in ("exit", "quit"):
+            setattr(builtins, word, _sitebuiltins.Quitter(word, "Ctrl-D (i.e. EOF)"))
+        sys.argv[:] = [FILE_NAME]
+        random.seed(0)
+
+    def keep(self, files: list[int]) -> None:
+        """Take the files that stay: job, channel, compiled solution."""
+        self._job, self._channel, self._compiled = files
+
+    def before_fork(self, limits: dict[str, Any]) -> None:
+        """Map the channel; what is forked inherits the mapping."""
+        if limits["channel_bytes"] != self._mapped:
+            self._mapped = limits["channel_bytes"]
+            self._mapping = mmap.mmap(self._channel, self._mapped)
 
     def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
-        """Run the test whose files are ``descriptors``: job, stdin, stdout, stderr, channel, and two pipes if it has a
-        partner in another process. Never returns.
+        """Run the test with the files ``descriptors``: stdin, stdout, stderr, and two pipes if it has a partner in
+        another process. All are above the targets that they are moved to. Never returns.
 
         ``complaint`` is a pipe to the zygote, closed before the solution starts: a word in it means that we failed.
         """
         exit_now = os._exit
         try:
-            job_file, stdin, stdout, stderr, channel_file, *link_ends = descriptors
-            channel = Channel(channel_file, limits["channel_bytes"])
-            job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0).decode("ascii"))
-            ends = [fcntl.fcntl(end, fcntl.F_DUPFD, _OPEN_FILES) for end in link_ends]  # out of the way of the targets
-            for target, descriptor in enumerate((stdin, stdout, stderr, complaint)):
+            assert self._mapping is not None
+            channel = Channel(self._mapping, self._mapped)
+            job = from_text(os.pread(self._job, os.fstat(self._job).st_size, 0).decode("ascii"), 0)[0]
+            moved = [*descriptors[:COMPLAINT], complaint, *descriptors[COMPLAINT:], self._compiled]
+            for target, descriptor in enumerate(moved):
                 os.dup2(descriptor, target)
-            complaint = 3
-            for target, descriptor in zip((link.REQUESTS, link.ANSWERS), ends, strict=False):
-                os.dup2(descriptor, target)
-            os.closerange(4 + len(ends), 65536)
+            complaint, compiled = COMPLAINT, len(moved) - 1
+            os.closerange(len(moved), 65536)
             self._confine(limits)
             os.close(complaint)
         except BaseException as error:  # our own failure, not the solution's
@@ -74,58 +103,104 @@ class Runner:
             finally:
                 exit_now(1)
         try:
-            run_job(job, channel)
+            code = _compile(job["sources"], channel, compiled, job["again"])
+            os.close(compiled)
+            run_job(job, code, channel)
             exit_now(0)
         finally:  # whatever comes out, this process must never go on as a second zygote
             exit_now(1)
 
     def _confine(self, limits: dict[str, Any]) -> None:
         os.setsid()
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        self._die_with_zygote()
         if os.getppid() != self._zygote:  # it died before we asked to die with it
             raise OSError("the zygote is gone")
-        prctl(PR_SET_DUMPABLE, 1)  # lets the zygote read how much memory we use; another solution never runs beside us
-        _set_limits(limits, self._level)
+        self._be_seen()
+        self._limits.set(limits)
         if self._level == "light":
             writable = [self._scratch, "/dev/null", "/dev/full", "/dev/zero"]
             landlock.restrict([*self._readable, f"/proc/{os.getpid()}"], writable)
-        if self._level in ("full", "light"):
-            seccomp.install(seccomp.test_filter(os.getpid(), namespaces=self._level == "full"))
+        if self._filter is not None:
+            self._filter.install(os.getpid())
 
 
-def _set_limits(limits: dict[str, Any], level: str) -> None:
+class _ResourceLimits:
     """Hard limits of the kernel, each a backstop to what the zygote watches."""
-    processor = int(limits["time_s"]) + 2
-    virtual = int(limits["memory_bytes"]) + _VIRTUAL_EXTRA
-    pairs = [
-        (resource.RLIMIT_CPU, processor),
-        (resource.RLIMIT_AS, virtual),
-        (resource.RLIMIT_FSIZE, limits["output_bytes"] + 1),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_MEMLOCK, 0),
-    ]
-    if level == "full":  # elsewhere the limit would count the user's other processes too
-        pairs.append((resource.RLIMIT_NPROC, _PROCESSES))
-    for kind, value in pairs:
-        _, hard = resource.getrlimit(kind)
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
-    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    # the hard limit stays: programs raise their own stack to it
-    resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES if hard == resource.RLIM_INFINITY else hard, hard))
+
+    def __init__(self, level: str) -> None:
+        fixed = [(resource.RLIMIT_NOFILE, _OPEN_FILES), (resource.RLIMIT_MEMLOCK, 0)]
+        if level == "full":  # elsewhere the limit would count the user's other processes too
+            fixed.append((resource.RLIMIT_NPROC, _PROCESSES))
+        self._fixed = [(kind, _at_most(_hard(kind), value)) for kind, value in fixed]
+        stack = _hard(resource.RLIMIT_STACK)  # the hard limit stays: programs raise their own stack to it
+        self._fixed.append((resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack)))
+        self._of_test = [
+            (kind, _hard(kind)) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
+        ]
+
+    def set(self, limits: dict[str, Any]) -> None:
+        for kind, pair in self._fixed:
+            resource.setrlimit(kind, pair)
+        processor = int(limits["time_s"]) + 2
+        virtual = int(limits["memory_bytes"]) + _VIRTUAL_EXTRA
+        values_of_test = (processor, virtual, limits["output_bytes"] + 1)
+        for (kind, hard), value in zip(self._of_test, values_of_test, strict=True):
+            resource.setrlimit(kind, _at_most(hard, value))
 
 
-def run_job(job: dict[str, Any], channel: Channel) -> None:
-    """Compile and run as the job's mode says."""
+def _hard(kind: int) -> int:
+    return resource.getrlimit(kind)[1]
+
+
+def _at_most(hard: int, value: int) -> tuple[int, int]:
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    return value, value
+
+
+def warm_up() -> None:
+    """Do in the zygote what every test does: what an interpreter learns of its code is then learnt once, before the
+    fork, and the pages in which it writes it down need not be copied for each test.
+    """
+    names = {name: sys.modules.get(name) for name in ("__main__", "solution")}
+    job = {"mode": "calls", "calls": [{"function": "f", "args": [[1, 2], {"$tuple": [0.5, "x"]}], "kwargs": {}}]}
+    for _ in range(_REPEATS):
+        channel = Channel(bytearray(1 << 16), 1 << 16)
+        run_job({**job, "imports": ""}, compile(_EXAMPLE, FILE_NAME, "exec", dont_inherit=True), channel)
+        run_job(
+            {**job, "imports": ""}, marshal.loads(marshal.dumps(compile("def f(): 1 / 0", FILE_NAME, "exec"))), channel
+        )
+    for name, module in names.items():
+        sys.modules.pop(name)
+        if module is not None:
+            sys.modules[name] = module
+    linecache.cache.clear()
     random.seed(0)
+
+
+_REPEATS = 30
+_EXAMPLE = """
+import math, re, sys
+from collections import Counter, defaultdict
+from typing import List
+class A:
+    def __init__(self, x: int) -> None:
+        self.x = x
+def f(xs: List[int], y: tuple):
+    seen = defaultdict(list)
+    for i, x in enumerate(sorted(xs)):
+        seen[A(x).x].append(i)
+    return [sum(xs), {"a": 1.5, 2: None}, "".join(str(x) for x in y), Counter(xs), (True, set(xs))]
+"""
+
+
+def run_job(job: dict[str, Any], code: types.CodeType | None, channel: Channel) -> None:
+    """Do what the job's mode says, with the compiled solution, if it has one that compiles."""
     if job["mode"] == "check":
         check_of_remote(job["check"], channel)
         return
     module = _new_module("__main__" if job["mode"] == "program" else "solution")
-    code = _compile(job, channel)
     if code is None:
         return
-    sys.argv[:] = [FILE_NAME]
     if job["mode"] == "program":
         _place_files(job["files"])
         _run_program(code, module, channel, job["fetch"])
@@ -141,24 +216,46 @@ def _new_module(name: str) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__dict__.update(__file__=FILE_NAME, __builtins__=builtins)
     sys.modules["__main__"] = sys.modules[name] = module
-    for word in ("exit", "quit"):
-        setattr(builtins, word, _sitebuiltins.Quitter(word, "Ctrl-D (i.e. EOF)"))
     return module
 
 
-def _compile(job: dict[str, Any], channel: Channel) -> types.CodeType | None:
-    """The first of the job's sources that is a program; None, and a report, when none is."""
+def _compile(sources: list[str], channel: Channel, kept: int, again: bool) -> types.CodeType | None:
+    """The first of the sources that is a program, from the file ``kept`` where an earlier test of the same solution has
+    left it; None, and a report, when none is. ``again``: leave it there for the tests that come.
+    """
+    before = os.pread(kept, os.fstat(kept).st_size, 0)
+    if before and len(before) == int.from_bytes(before[:HEADER_BYTES], "little"):
+        number, code = marshal.loads(memoryview(before)[HEADER_BYTES:])
+        _remember_lines(sources[number])
+        return code  # type: ignore[no-any-return]
     first_error: BaseException | None = None
-    for source in job["sources"]:
+    for number, source in enumerate(sources):
         try:
             code = compile(source, FILE_NAME, "exec", dont_inherit=True)
         except BaseException as error:  # SyntaxError, ValueError (null bytes), RecursionError, MemoryError
             first_error = first_error or error
             continue
-        linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
+        if again:
+            _keep_compiled(number, code, kept)
+        _remember_lines(source)
         return code
-    channel.send("compile_error", _describe(first_error))
+    if sources:
+        channel.send("compile_error", _describe(first_error))
     return None
+
+
+def _keep_compiled(number: int, code: types.CodeType, kept: int) -> None:
+    """The length comes last: whoever is killed in the middle has left nothing."""
+    try:
+        body = marshal.dumps((number, code))
+    except (ValueError, MemoryError):  # nested too deep for this form
+        return
+    os.pwrite(kept, body, HEADER_BYTES)
+    os.pwrite(kept, (HEADER_BYTES + len(body)).to_bytes(HEADER_BYTES, "little"), 0)
+
+
+def _remember_lines(source: str) -> None:
+    linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
 
 
 def _place_files(files: dict[str, str]) -> None:
@@ -166,14 +263,14 @@ def _place_files(files: dict[str, str]) -> None:
     for name, body in files.items():
         os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
         with open(name, "wb") as file:
-            file.write(base64.b64decode(body))
+            file.write(binascii.a2b_base64(body))
 
 
 def _fetch_files(names: list[str], channel: Channel) -> None:
     for name in names:
         try:
             with open(name, "rb") as file:
-                body = base64.b64encode(file.read()).decode()
+                body = binascii.b2a_base64(file.read(), newline=False).decode()
         except OSError:
             continue
         if not channel.send("file", name, body):

@@ -9,11 +9,11 @@ temporary file system with the Python runtime mounted read-only and a scratch fo
 
 from __future__ import annotations
 
+import _socket
 import glob
 import os
 import resource
 import signal
-import socket
 import stat
 import sys
 import sysconfig
@@ -56,7 +56,7 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale")
 
 
-def enter(level: str, scratch: str, control: socket.socket, toolchain: list[str] | None = None) -> None:
+def enter(level: str, scratch: str, control: _socket.socket, toolchain: list[str] | None = None) -> None:
     """Confine this process to ``level`` and return in the process that shall serve. Raises OSError where impossible.
 
     ``toolchain``: what programs of another language need to be compiled and run, visible beside Python's runtime.
@@ -106,7 +106,7 @@ def _without_nested(paths: list[str]) -> list[str]:
     return [path for path in paths if not any(path.startswith(other + "/") for other in paths)]
 
 
-def _enter_full(control: socket.socket, toolchain: list[str] | None) -> None:
+def _enter_full(control: _socket.socket, toolchain: list[str] | None) -> None:
     """Two processes: the first waits for the second, which is the first process of the new process namespace."""
     as_nobody = os.geteuid() == 0 and _world_readable(os.path.dirname(os.__file__))
     others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID
@@ -126,7 +126,7 @@ def _enter_full(control: socket.socket, toolchain: list[str] | None) -> None:
         os._exit(0)
     _mount_proc(base)
     _make_root(base)
-    socket.sethostname("judge")
+    _socket.sethostname("judge")
     if as_nobody:
         _become_nobody()
     prctl(PR_SET_NO_NEW_PRIVS, 1)

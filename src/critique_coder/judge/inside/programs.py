@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import glob
 import json
+import mmap
 import os
 import resource
 import signal
@@ -33,20 +34,29 @@ _LENGTH = struct.Struct("<Q")
 class Runner:
     """What can be prepared before the fork."""
 
+    processes = True
+
     def __init__(self, level: str, scratch: str, toolchain: list[str]) -> None:
         self._level, self._scratch = level, scratch
         self._readable = [] if level == "full" else [*jail.runtime_paths(), *toolchain, *jail.DEVICES]
 
+    def keep(self, files: list[int]) -> None:
+        """Take the files that stay: job, channel, and one that is for Python only."""
+        self._job, self._channel, _ = files
+
+    def before_fork(self, limits: dict[str, Any]) -> None:
+        """Nothing can be done yet: what is mapped here is gone when the process becomes a program."""
+
     def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
-        """Do the job whose files are ``descriptors``: job, stdin, stdout, stderr, channel, archive. Never returns.
+        """Do the job whose files are ``descriptors``: stdin, stdout, stderr, archive. Never returns.
 
         ``complaint`` is a pipe to the zygote, closed before the program starts: a word in it means that we failed.
         """
         exit_now = os._exit
         try:
-            job_file, stdin, stdout, stderr, channel_file, archive = descriptors
-            channel = Channel(channel_file, limits["channel_bytes"])
-            job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0).decode("ascii"))
+            stdin, stdout, stderr, archive = descriptors
+            channel = Channel(mmap.mmap(self._channel, limits["channel_bytes"]), limits["channel_bytes"])
+            job = json.loads(os.pread(self._job, os.fstat(self._job).st_size, 0).decode("ascii"))
             for target, descriptor in enumerate((stdin, stdout, stderr, complaint, archive)):
                 os.dup2(descriptor, target, inheritable=target < COMPLAINT)
             os.closerange(ARCHIVE + 1, 65536)

@@ -12,8 +12,9 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Callable
 
-from .syscalls import PR_SET_SECCOMP, prctl
+from .syscalls import PR_SET_SECCOMP, prepared_prctl
 
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine name: column in the tables below, AUDIT_ARCH value."""
@@ -194,7 +195,24 @@ def _rules_of_any(column: int, own_pid: int, pairs: int = 1) -> list[bytes]:
 
 def install(program: bytes) -> None:
     """Put the filter on this process; it needs ``no_new_privs`` and cannot be taken off. Raises OSError."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: a 16-bit count, padding, and the address of the steps
-    header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer)), 16)
-    prctl(PR_SET_SECCOMP, 2, ctypes.c_void_p(ctypes.addressof(header)))
+    Prepared(lambda own_pid: program).install(0)
+
+
+class Prepared:
+    """A filter that depends on a process id only, written out beforehand except for that."""
+
+    def __init__(self, program: Callable[[int], bytes]) -> None:
+        one, other = program(1 << 24), program(1 << 25)
+        self._program = ctypes.create_string_buffer(one, len(one))
+        self._places = [at for at in range(4, len(one), 8) if one[at : at + 4] != other[at : at + 4]]
+        # struct sock_fprog: a 16-bit count, padding, and the address of the steps
+        address = ctypes.addressof(self._program)
+        self._header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(one) // 8, address), 16)
+        self._install = prepared_prctl(PR_SET_SECCOMP, 2, ctypes.c_void_p(ctypes.addressof(self._header)))
+
+    def install(self, own_pid: int) -> None:
+        """Put the filter for this process id on this process. Raises OSError."""
+        number = own_pid.to_bytes(4, "little")
+        for place in self._places:
+            self._program[place : place + 4] = number  # type: ignore[call-overload]
+        self._install()

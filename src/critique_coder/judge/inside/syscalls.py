@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Callable
+from functools import partial
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -44,6 +46,14 @@ def prctl(option: int, value: int = 0, pointer: object = 0) -> int:
     end = ctypes.c_ulong(0)
     third = ctypes.c_ulong(pointer) if isinstance(pointer, int) else pointer
     return _checked(_libc.prctl(option, ctypes.c_ulong(value), third, end, end), f"prctl {option}")
+
+
+def prepared_prctl(option: int, value: int = 0, pointer: object = 0) -> Callable[[], int]:
+    """``prctl`` with its arguments made beforehand, for a process that was just forked; calling it raises OSError."""
+    end = ctypes.c_ulong(0)
+    third = ctypes.c_ulong(pointer) if isinstance(pointer, int) else pointer
+    call = partial(_libc.prctl, ctypes.c_int(option), ctypes.c_ulong(value), third, end, end)
+    return lambda: _checked(call(), f"prctl {option}")
 
 
 def unshare(flags: int) -> None:

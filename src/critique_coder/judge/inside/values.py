@@ -7,7 +7,7 @@ builds an object of a solution's choosing.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import collections
 import math
 import sys
@@ -51,7 +51,7 @@ def encode(value: Any, depth: int = 0, other: Callable[[Any], Any] | None = None
         pairs = dict.items(value)
         return {"$dict": [[encode(k, depth + 1, other), encode(v, depth + 1, other)] for k, v in pairs]}
     if kind is bytes:
-        return {"$bytes": base64.b64encode(value).decode()}
+        return {"$bytes": binascii.b2a_base64(value, newline=False).decode()}
     if kind is complex:
         return {"$complex": [encode(value.real), encode(value.imag)]}
     if other is not None:
@@ -94,7 +94,7 @@ def decode_tag(tag: str, body: Any, other: Callable[[str, Any], Any] | None = No
         items = [decode(item, other) for item in body]
         return {"$tuple": tuple, "$set": set, "$frozenset": frozenset}[tag](items)
     if tag == "$bytes":
-        return base64.b64decode(body, validate=True)
+        return binascii.a2b_base64(body, strict_mode=True)
     if tag == "$complex":
         real, imaginary = map(decode, body)
         return complex(real, imaginary)
