@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
-    "review": {"records", "feedback", "storage", "judge"},
+    "review": {"fields", "records", "feedback", "storage", "prompts", "judge"},
     "report": {"records", "storage", "evaluation"},
 }
 FREE = {"cli", "__init__", "__main__"}
