@@ -15,14 +15,19 @@ from critique_coder.review.cases import Case
 from critique_coder.storage import read_json, read_problems, read_rows
 
 
-def cases_of(folder: Path) -> tuple[Case, ...]:
-    """The cases of a build, or of a run: its build's and its critiques; raises BadInput."""
+def build_of(folder: Path) -> Path:
+    """The build folder of a run, or ``folder`` itself when it is a build; raises BadInput."""
     if not (folder / "rollouts").is_dir():
-        return cases_of_build(folder)
+        return folder
     data = read_json(folder / "manifest.json").get("data", {}).get("folder")
     if not isinstance(data, str):
         raise BadInput(f"{folder / 'manifest.json'}, key 'data': names no build folder; give the build itself")
-    solutions = cases_of_build(Path(data))
+    return Path(data)
+
+
+def cases_of(folder: Path) -> tuple[Case, ...]:
+    """The cases of a build, or of a run: its build's and its critiques; raises BadInput."""
+    solutions = cases_of_build(build_of(folder))
     return (*solutions, *_critiques(folder, {case.id: case for case in solutions}))
 
 
