@@ -27,70 +27,19 @@ _CODE_OR_FORMULA = re.compile(r"```.*?```|~~~.*?~~~|\${3}([^$\n]+)\${3}", re.DOT
 _LONGEST = 60_000
 _LONGEST_FORMULA = 2_000
 _DEEPEST = 60
-_TAGS = frozenset(
-    [
-        "math",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "ms",
-        "mtext",
-        "mspace",
-        "msup",
-        "msub",
-        "msubsup",
-        "mfrac",
-        "msqrt",
-        "mroot",
-        "mover",
-        "munder",
-        "munderover",
-        "mtable",
-        "mtr",
-        "mtd",
-        "mlabeledtr",
-        "menclose",
-        "mpadded",
-        "mphantom",
-        "mstyle",
-        "mfenced",
-        "mmultiscripts",
-        "mprescripts",
-        "none",
-    ]
-)
-_ATTRIBUTES = frozenset(
-    [
-        "display",
-        "displaystyle",
-        "scriptlevel",
-        "mathvariant",
-        "stretchy",
-        "fence",
-        "form",
-        "separator",
-        "lspace",
-        "rspace",
-        "accent",
-        "accentunder",
-        "linethickness",
-        "columnalign",
-        "rowspacing",
-        "columnspacing",
-        "width",
-        "height",
-        "depth",
-        "minsize",
-        "maxsize",
-        "movablelimits",
-        "notation",
-        "columnlines",
-        "rowlines",
-        "symmetric",
-        "largeop",
-    ]
-)
+# fmt: off
+_TAGS = frozenset((
+    "math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "msup", "msub", "msubsup", "mfrac", "msqrt", "mroot",
+    "mover", "munder", "munderover", "mtable", "mtr", "mtd", "mlabeledtr", "menclose", "mpadded", "mphantom",
+    "mstyle", "mfenced", "mmultiscripts", "mprescripts", "none",
+))
+_ATTRIBUTES = frozenset((
+    "display", "displaystyle", "scriptlevel", "mathvariant", "stretchy", "fence", "form", "separator", "lspace",
+    "rspace", "accent", "accentunder", "linethickness", "columnalign", "rowspacing", "columnspacing", "width",
+    "height", "depth", "minsize", "maxsize", "movablelimits", "notation", "columnlines", "rowlines", "symmetric",
+    "largeop",
+))
+# fmt: on
 
 
 @lru_cache(maxsize=256)

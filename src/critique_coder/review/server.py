@@ -105,7 +105,7 @@ class _Gate:
         person = self._desk.keys.person("link", request.path_params["token"])
         if person is None:
             return _answer(request, 403, "this link is not valid here; `critique-coder review` prints the right one")
-        response = HTMLResponse(templates().get_template("enter.html.jinja").render())
+        response = HTMLResponse(templates().get_template("enter.html.jinja").render(static=static_address()))
         response.set_cookie(
             self._desk.keys.cookie, self._desk.keys.token("session", person), max_age=_SESSION_S, path="/",
             secure=self._secure, httponly=True, samesite="strict",

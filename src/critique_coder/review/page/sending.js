@@ -8,7 +8,7 @@ export class Failed extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;
-    this.again = status === 0 || status === 401 || status === 429 || status >= 500;
+    this.again = [0, 401, 403, 429].includes(status) || status >= 500;
   }
 }
 

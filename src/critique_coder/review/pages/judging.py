@@ -106,10 +106,25 @@ def _data(visit: Visit, item: Queued, given: Given | None) -> dict[str, Json]:
         "sha": item_sha256(item.case),
         "questions": [question.value for question in item.case.questions],
         **refs,
+        "last": _last(visit),
         "given": None if given is None else _given(given),
         "draft": _draft(visit, item, given),
         "progress": progress_of(visit),
     }
+
+
+def own_key(person: str, key: str) -> str:
+    """A key that a person's script chose as it is stored: apart from those of other people."""
+    return f"{person}/{key}"
+
+
+def _last(visit: Visit) -> Json:
+    """The verdict that an undo takes back; one from elsewhere cannot be undone here."""
+    last, start = visit.desk.last_of(visit.person), own_key(visit.person, "")
+    if last is None or not last.key.startswith(start):
+        return None
+    item = visit.desk.item(last.item)
+    return None if item is None else {"key": last.key.removeprefix(start), "ref": visit.desk.ref(item)}
 
 
 def _given(given: Given) -> dict[str, Json]:
@@ -222,7 +237,7 @@ def end_of(visit: Visit) -> str:
     last = {given.item: given for given in visit.desk.verdicts_of(visit.person)}
     said = Counter(_SAID[question][answer] for given in last.values() for question, answer in given.answers.items())
     progress = visit.desk.progress(visit.person)
-    data = json.dumps({"ref": None, "progress": progress_of(visit)})
+    data = json.dumps({"ref": None, "last": _last(visit), "progress": progress_of(visit)})
     return visit.filled("end.html.jinja", progress=progress, said=sorted(said.items()), data=data)
 
 

@@ -13,7 +13,7 @@ from critique_coder.fields import Fields
 from critique_coder.records import BadInput, Json
 from critique_coder.review.adjudication import Answer
 from critique_coder.review.cases import Case, Question
-from critique_coder.review.pages.judging import TAGS, progress_of, reveal
+from critique_coder.review.pages.judging import TAGS, own_key, progress_of, reveal, table
 from critique_coder.review.store import Given, item_sha256
 from critique_coder.review.visit import Page, Visit
 from critique_coder.web import Refused
@@ -50,7 +50,7 @@ def _key(visit: Visit, fields: Fields, name: str = "key") -> str:
     key = fields.text(name, empty=False)
     if len(key) > _LONGEST_KEY:
         raise BadInput(f"the request, key {name!r}: longer than {_LONGEST_KEY} characters")
-    return f"{visit.person}/{key}"
+    return own_key(visit.person, key)
 
 
 def _answers(fields: Fields, case: Case) -> dict[Question, Answer]:
@@ -109,6 +109,13 @@ def draft(visit: Visit) -> Response:
     return JSONResponse({"saved": True})
 
 
+def outcomes(visit: Visit) -> Response:
+    """Show what the tests found, and note that it was shown."""
+    case = visit.item().case
+    visit.desk.store.show_outcomes(case.id, visit.person)
+    return JSONResponse({"html": visit.filled("tests.html.jinja", tests=table(case, visit.desk.found(case)))})
+
+
 def place(visit: Visit) -> Response:
     """Keep at which item a person is."""
     visit.desk.hold(visit.person, visit.item(visit.fields("ref").text("ref")))
@@ -120,4 +127,5 @@ PAGES = (
     Page("/undo", undo, "POST"),
     Page("/draft", draft, "POST"),
     Page("/place", place, "POST"),
+    Page("/outcomes/{ref}", outcomes, "POST"),
 )
