@@ -17,6 +17,7 @@ from pygments.util import ClassNotFound
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
+_FORMATTER = HtmlFormatter(nowrap=True)
 
 
 def visible(text: str) -> str:
@@ -36,7 +37,7 @@ def colours() -> str:
 
 def highlighted(code: str, language: str) -> Markup:
     """Escaped code with classes for the colours of ``colours.css``; a language that nobody knows stays plain."""
-    return Markup(highlight(code, _lexer(language), HtmlFormatter(nowrap=True)))
+    return Markup(highlight(code, _lexer(language), _FORMATTER))
 
 
 @cache
