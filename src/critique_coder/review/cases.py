@@ -53,11 +53,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class AddedTest:
-    """A test that a person kept after running an input of their own. ``kept_by`` says who, for provenance."""
+    """A test that a person kept after running an input of their own.
+
+    Its provenance: ``kept_by`` says who, ``item`` on which case it was run, ``at`` when (seconds since 1970).
+    """
 
     problem_id: str
     test: TestCase
     kept_by: str
+    item: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

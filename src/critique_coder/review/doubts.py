@@ -84,7 +84,9 @@ def remembered(folder: Path) -> QueueSettings:
     try:
         return QueueSettings(**read_json(path))
     except TypeError:
-        raise BadInput(f"{path}: is of another version of critique-coder; remove it and start the review again") from None
+        raise BadInput(
+            f"{path}: is of another version of critique-coder; remove it and start the review again"
+        ) from None
 
 
 def _with_gold(cases: list[Case], settings: QueueSettings) -> list[Case]:

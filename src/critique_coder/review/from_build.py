@@ -137,7 +137,7 @@ def written_rows(path: Path, only: Iterable[str] = ()) -> Iterator[Json]:
     number = 0
     try:
         with open(path, encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
+            for number, line in enumerate(lines, 1):  # noqa: B007 (told when the next line cannot be read)
                 if line.strip() if not wanted else _begins_with(line, wanted):
                     yield json.loads(line)
     except FileNotFoundError:

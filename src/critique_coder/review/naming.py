@@ -22,9 +22,7 @@ class Names:
         self._by_problem: dict[str, str] = {}
         for name, problem in solutions.items():
             self._by_problem.setdefault(problem, name)
-        self._patterns = sorted(
-            {problem: name for problem, name in self._by_problem.items()}.items(), key=lambda entry: entry[1]
-        )
+        self._patterns = sorted(self._by_problem.items(), key=lambda entry: entry[1])
         numbers = [int(found.group()) for name in solutions if (found := _LAST_NUMBER.search(name))]
         self._most = min(max(numbers, default=0), 10**9)
 

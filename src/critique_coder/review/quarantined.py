@@ -5,7 +5,7 @@ Wrong tests gather here, and only a person can tell a wrong test from a wrong re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from critique_coder.records import Json, Outcome, Problem
@@ -40,16 +40,16 @@ def quarantined_cases(build: Path, audit: Mapping[str, Tested], names: Names, se
     problems = {row["id"]: Problem.from_json(row, f"{build / READ}") for row in written_rows(build / READ, reasons)}
     shown = {problem.id: ("", problem.reference) for problem in problems.values() if problem.reference is not None}
     shown |= _accepted(build, {name for name in problems if reasons[name] in _ACCEPTED}, audit)
-    return [_case(problems[name], reasons[name], *shown[name], audit, names, seed) for name in problems if name in shown]
+    return [
+        _case(problems[name], reasons[name], *shown[name], audit, names, seed) for name in problems if name in shown
+    ]
 
 
 def _reasons(build: Path) -> dict[str, str]:
     if not (build / "quarantine.jsonl").exists():
         return {}
     return {
-        row["problem_id"]: row["reason"]
-        for row in written_rows(build / "quarantine.jsonl")
-        if row["reason"] in DOUBTS
+        row["problem_id"]: row["reason"] for row in written_rows(build / "quarantine.jsonl") if row["reason"] in DOUBTS
     }
 
 
