@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
-    "review": {"fields", "records", "feedback", "storage", "judge", "look", "web"},
+    "review": {"fields", "records", "feedback", "storage", "prompts", "judge", "look", "web"},
     "report": {"records", "storage", "evaluation", "look"},
 }
 FREE = {"cli", "__init__", "__main__"}

@@ -59,6 +59,7 @@ MIGRATIONS = (
     CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
     CREATE TABLE places (person TEXT PRIMARY KEY, item TEXT NOT NULL);
     """,
+    "ALTER TABLE added_tests ADD COLUMN item TEXT NOT NULL DEFAULT '';",
 )
 """Numbered from 1; ``PRAGMA user_version`` holds how many a file has seen. Append to this, never change an entry."""
 
@@ -223,17 +224,20 @@ class ReviewStore:
     def keep_test(self, key: str, added: AddedTest) -> bool:
         """Append a test that a person kept; False when the key was there already."""
         return self._append(
-            "INSERT INTO added_tests (key, problem_id, test, kept_by, at) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-            (key, added.problem_id, dumps(added.test.to_json()), added.kept_by, time.time()),
+            "INSERT INTO added_tests (key, problem_id, test, kept_by, item, at) VALUES (?,?,?,?,?,?)"
+            " ON CONFLICT DO NOTHING",
+            (key, added.problem_id, dumps(added.test.to_json()), added.kept_by, added.item, added.at or time.time()),
         )
 
     def added_tests(self) -> list[AddedTest]:
         """The tests that people kept."""
         with self._told():
-            rows = self._base.execute("SELECT problem_id, test, kept_by FROM added_tests ORDER BY seq").fetchall()
+            rows = self._base.execute(
+                "SELECT problem_id, test, kept_by, item, at FROM added_tests ORDER BY seq"
+            ).fetchall()
         return [
-            AddedTest(problem, TestCase.from_json(json.loads(test), f"{self.path}, added test"), person)
-            for problem, test, person in rows
+            AddedTest(problem, TestCase.from_json(json.loads(test), f"{self.path}, added test"), person, item, at)
+            for problem, test, person, item, at in rows
         ]
 
     def show_outcomes(self, item: str, person: str) -> None:
