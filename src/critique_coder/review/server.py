@@ -48,7 +48,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_PER_S, _BURST = 20.0, 60.0
+_PER_S, _BURST = 20.0, 200.0
 _SESSION_S = 90 * 24 * 3600
 _NO_SESSION = "this page needs the link that `critique-coder review` printed for you; open it again"
 _FOREIGN = "requests from pages of other sites are refused"
