@@ -12,11 +12,11 @@ import time
 from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 
 from critique_coder.review.access import Keys
-from critique_coder.review.cases import Case
+from critique_coder.review.cases import Case, Evidence
 from critique_coder.review.from_build import build_of
 from critique_coder.review.queue import Queued, is_open, order_for
 from critique_coder.review.recorded import Recorded
@@ -155,6 +155,17 @@ class Desk:
     def of_problem(self, problem_id: str) -> list[Case]:
         """The cases of a problem, solutions and critiques."""
         return [self.items[number].case for number in self._of_problem.get(problem_id, ())]
+
+    def evidence(self) -> Evidence:
+        """Everything said about the items of this folder; raises StoreTrouble."""
+        return self.store.evidence(item.case for item in self.items)
+
+    def open_problems(self, person: str) -> set[str]:
+        """The problems of which a person is still to judge something."""
+        with self._lock:
+            self.refresh()
+            way = self._way(person)
+            return {self.items[number].case.problem.id for number in compress(way.order, way.open)}
 
     def current(self, person: str) -> Queued | None:
         """Where a person goes on: at the item that was on the screen last, else at the first open one."""
