@@ -85,10 +85,11 @@ def page(visit: Visit) -> Response:
 
 
 def _groups(found: Agreement) -> list[tuple[str, list[tuple[str, Group]]]]:
-    """The tables of groups, those with something to tell."""
+    """The tables of groups; a single source is the overall figure again."""
     by_source = [(name or "no source", group) for name, group in found.by_source.items()]
     by_tag = [(name.replace("_", " "), group) for name, group in found.by_tag.items()]
-    return [(name, rows) for name, rows in (("source", by_source), ("reason tag", by_tag)) if len(rows) > 0]
+    tables = (("source", by_source if len(by_source) > 1 else []), ("reason tag", by_tag))
+    return [(name, rows) for name, rows in tables if rows]
 
 
 def _why(problem: SuspectProblem) -> str:
