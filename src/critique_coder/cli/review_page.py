@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from critique_coder.cli.options import unsafe_option
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
               help="Port to listen on; 0 takes a free one.")  # fmt: skip
 @click.option("--public-url", help="How reviewers reach the page, e.g. https://review.example.org behind a proxy.")
 @click.option("--new-links", is_flag=True, help="Make all links and sessions of before invalid.")
+@unsafe_option
 @click.option("--json", "as_json", is_flag=True, help="Print the links as JSON.")
 def command(
     folder: Path,
@@ -34,6 +37,7 @@ def command(
     port: int,
     public_url: str | None,
     new_links: bool,
+    unsafe_no_isolation: bool,
     as_json: bool,
 ) -> None:
     """Serve the page on which people judge the solutions of a build and the critiques of a run.
@@ -62,7 +66,7 @@ def command(
     names = checked_names(people or (getpass.getuser(),))
     listening = bound(host, port)
     with listening:
-        desk = _desk(folder, names, new_links)
+        desk = _desk(folder, names, new_links, unsafe_no_isolation)
         where = public_url.rstrip("/") if public_url else address(_reachable(host), listening)
         links = {name: f"{where}/enter/{desk.keys.token('link', name)}" for name in names}
         config = uvicorn.Config(
@@ -73,10 +77,10 @@ def command(
         try:
             asyncio.run(uvicorn.Server(config).serve([listening]))
         finally:
-            desk.store.close()
+            desk.close()
 
 
-def _desk(folder: Path, names: Sequence[str], new_links: bool) -> Desk:
+def _desk(folder: Path, names: Sequence[str], new_links: bool, no_isolation: bool) -> Desk:
     """The state of the server; raises BadInput."""
     from critique_coder.review.desk import Desk
     from critique_coder.review.from_build import cases_of
@@ -88,7 +92,7 @@ def _desk(folder: Path, names: Sequence[str], new_links: bool) -> Desk:
     store = ReviewStore(folder / FILE)
     try:
         store.secret("links", renew=new_links)
-        return Desk(folder, store, items, names)
+        return Desk(folder, store, items, names, allow_no_isolation=no_isolation)
     except BaseException:
         store.close()
         raise
