@@ -160,7 +160,7 @@ class Reviewing:
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
         self._thread.join()
-        self.store.close()
+        self.desk.close()
 
 
 class Served:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from critique_coder.cli.options import unsafe_option
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -36,6 +38,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--overlap-share", type=click.FloatRange(0, 1), help="Items that several people judge; 0.15.")
 @click.option("--overlap-people", type=click.IntRange(min=1), help="How many judge those; 2.")  # fmt: skip
 @click.option("--new-links", is_flag=True, help="Make all links and sessions of before invalid.")
+@unsafe_option
 @click.option("--json", "as_json", is_flag=True, help="Print the links as JSON.")
 def command(
     folder: Path,
@@ -44,6 +47,7 @@ def command(
     port: int,
     public_url: str | None,
     new_links: bool,
+    unsafe_no_isolation: bool,
     as_json: bool,
     gold: Path | None,
     **shares: float | None,
@@ -76,7 +80,7 @@ def command(
     names = checked_names(people or (getpass.getuser(),))
     listening = bound(host, port)
     with listening:
-        desk = _desk(folder, names, new_links, chosen)
+        desk = _desk(folder, names, new_links, unsafe_no_isolation, chosen)
         where = public_url.rstrip("/") if public_url else address(_reachable(host), listening)
         links = {name: f"{where}/enter/{desk.keys.token('link', name)}" for name in names}
         config = uvicorn.Config(
@@ -87,10 +91,10 @@ def command(
         try:
             asyncio.run(uvicorn.Server(config).serve([listening]))
         finally:
-            desk.store.close()
+            desk.close()
 
 
-def _desk(folder: Path, names: Sequence[str], new_links: bool, chosen: Mapping[str, Any]) -> Desk:
+def _desk(folder: Path, names: Sequence[str], new_links: bool, no_isolation: bool, chosen: Mapping[str, Any]) -> Desk:
     """The state of the server; ``chosen`` are settings of the queue, None for those kept. Raises BadInput."""
     from critique_coder.review.desk import Desk
     from critique_coder.review.doubts import queued, remember, remembered
@@ -102,7 +106,7 @@ def _desk(folder: Path, names: Sequence[str], new_links: bool, chosen: Mapping[s
     try:
         store.secret("links", renew=new_links)
         remember(folder, settings)
-        return Desk(folder, store, items, names, settings.seed)
+        return Desk(folder, store, items, names, settings.seed, no_isolation)
     except BaseException:
         store.close()
         raise

@@ -14,12 +14,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
 from pathlib import Path
+from typing import Self
 
 from critique_coder.review.access import Keys
 from critique_coder.review.cases import Case, Evidence
 from critique_coder.review.from_build import build_of
 from critique_coder.review.queue import Queued, is_open, order_for
 from critique_coder.review.recorded import Recorded
+from critique_coder.review.rerun import Reruns
 from critique_coder.review.shown import Found
 from critique_coder.review.store import Given, ReviewStore
 
@@ -57,13 +59,24 @@ class _Way:
 
 
 class Desk:
-    """The state of a server. Safe for several threads."""
+    """The state of a server. Safe for several threads. Close it at the end, or use ``with``.
+
+    ``name``: stays the same for a store file, so that what a browser has kept for it is found again.
+    """
 
     def __init__(
-        self, folder: Path, store: ReviewStore, items: Sequence[Queued], people: Sequence[str], seed: int = 0
+        self,
+        folder: Path,
+        store: ReviewStore,
+        items: Sequence[Queued],
+        people: Sequence[str],
+        seed: int = 0,
+        allow_no_isolation: bool = False,
     ) -> None:
         self.folder, self.store, self.people, self.seed = folder, store, tuple(people), seed
+        self.reruns = Reruns.of_folder(folder, allow_no_isolation)
         self._recorded = Recorded(build_of(folder))
+        self.name = store.secret("name")[:6].hex()
         self.keys = Keys(store.secret("links"), self.people)
         self.items = tuple(items)
         self._lock = threading.RLock()
@@ -79,6 +92,17 @@ class Desk:
         self._held: dict[int, dict[str, float]] = {}
         self._seq, self._polled = 0, 0.0
         self.refresh(now=True)
+
+    def close(self) -> None:
+        """End the programs that run for people, and close the store."""
+        self.reruns.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def refresh(self, now: bool = False) -> None:
         """Take in what was appended to the store, by this server or another process; at most once a second."""

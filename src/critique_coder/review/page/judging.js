@@ -2,7 +2,7 @@
 
 import { forget, fresh, keep, kept } from "./keeping.js";
 import * as outbox from "./outbox.js";
-import { toggleCompare, toggleTry, showOutcomes, runAgain } from "./panels.js";
+import { keepOwn, runAgain, runOwn, showOutcomes, toggleCompare, toggleTry, typedOwn } from "./panels.js";
 import { person, read, send } from "./sending.js";
 
 const AHEAD = 3;
@@ -17,6 +17,7 @@ let item = null; // the article on the screen
 let data = {}; // what the server said about it
 let begun = {}; // what the person has begun on it
 let ahead = []; // parts that were fetched before they are needed: {ref, article}
+let moving = false; // while the next item is awaited, nothing more can be said of this one
 let fetching = 0; // counts fetches ahead, so that those of an older place are thrown away
 let shownAt = 0;
 let draftTimer = 0;
@@ -54,8 +55,10 @@ function show(part, { focus = true, address = true, fetchedAhead = false } = {})
 async function go(ref) {
   try {
     show(parsed(await read(`/part/${ref}`)));
+    return true;
   } catch (error) {
     trouble(error);
+    return false;
   }
 }
 
@@ -86,11 +89,13 @@ async function toNextOpen() {
   }
   const leaving = passed().join(",");
   const after = data.ref ?? "";
-  for (let tries = 0; ; tries++) {
+  moving = true;
+  for (let tries = 0; moving; tries++) {
     try {
       await outbox.flush();
-      show(parsed(await read(`/part?after=${after}&leaving=${leaving}`)));
-      return;
+      const next = parsed(await read(`/part?after=${after}&leaving=${leaving}`));
+      moving = false;
+      show(next);
     } catch (error) {
       trouble(error);
       await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** tries, 5000)));
@@ -165,7 +170,7 @@ function toggle(list, value) {
 // --- Verdicts ------------------------------------------------------------------------------------------------------
 
 function answer(value, question = null) {
-  if (!data.ref || performance.now() - shownAt < TOO_SOON_MS) return;
+  if (!data.ref || moving || performance.now() - shownAt < TOO_SOON_MS) return;
   if (!question && data.questions.every((name) => begun.answers[name])) begun.answers = {};
   const asked = question ?? data.questions.find((name) => !begun.answers[name]);
   begun.answers[asked] = value;
@@ -177,6 +182,7 @@ function give() {
   clearTimeout(draftTimer);
   draftTimer = 0;
   forget(`draft/${data.ref}`);
+  forget(`own/${data.ref}`);
   const key = fresh();
   const { ref, sha } = data;
   keep("last", [...(kept("last") ?? []), { key, ref, begun }].slice(-50));
@@ -204,8 +210,7 @@ async function undo() {
   revealPlace.replaceChildren();
   ahead = [];
   await outbox.put("/undo", { key: fresh(), verdict: last.key });
-  await go(last.ref);
-  say("Undone.");
+  if (await go(last.ref)) say("Undone.");
 }
 
 outbox.on("sent", (entry, answered) => {
@@ -295,11 +300,15 @@ const ACTIONS = {
   outcomes: () => showOutcomes(item, data).catch(trouble),
   run: () => runAgain(item, data).catch(trouble),
   try: () => toggleTry(item, data),
+  own: () => runOwn(item, data),
+  keep: () => keepOwn(item, data),
 };
 const KEYS = { e: "note", u: "undo", p: "back", n: "next", "?": "sheet", m: "mark", d: "compare", t: "outcomes", r: "run", x: "try" };
 const ON_END = new Set(["undo", "sheet"]);
+const WHILE_MOVING = new Set(["sheet", "compare"]);
 
 function act(name) {
+  if (moving && !WHILE_MOVING.has(name)) return;
   if (data.ref || ON_END.has(name)) ACTIONS[name]();
 }
 
@@ -309,6 +318,7 @@ function digitOf(event) {
 }
 
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest(".try")) act("own");
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest("textarea, input, select")) {
     if (event.key === "Escape") item.querySelector(".head").focus();
@@ -355,6 +365,7 @@ document.addEventListener("click", (event) => {
 });
 
 document.addEventListener("input", (event) => {
+  if (event.target.closest(".try")) typedOwn(item, data);
   if (event.target.id !== "note") return;
   begun.note = event.target.value;
   changed();

@@ -7,7 +7,7 @@ import { send } from "./sending.js";
 const FOLDER = "out/";
 const LONGEST_WAIT_S = 8;
 const listeners = { sent: [], refused: [], state: [] };
-let sending = false;
+let sending = null; // the promise of the sending that is under way
 let wait = 0.5;
 let timer = 0;
 let count = 0;
@@ -23,10 +23,14 @@ export function put(path, body) {
   return flush();
 }
 
-export async function flush() {
+export function flush() {
   clearTimeout(timer);
-  if (sending) return;
-  sending = true;
+  sending ??= sendAll();
+  return sending;
+}
+
+async function sendAll() {
+  await null; // so that what ends at once ends after `flush` has noted that it began
   try {
     for (let name = names(FOLDER)[0]; name; name = names(FOLDER)[0]) {
       tell("state", "saving", names(FOLDER).length, "");
@@ -34,7 +38,7 @@ export async function flush() {
     }
     tell("state", "saved", 0, "");
   } finally {
-    sending = false;
+    sending = null;
   }
 }
 

@@ -1,5 +1,6 @@
 // What opens beside an item when it is asked for: the comparison, what the tests found, and an input of one's own.
 
+import { keep, kept } from "./keeping.js";
 import { read, send } from "./sending.js";
 
 function expand(item, name, open) {
@@ -48,9 +49,54 @@ async function fill(item, path, name) {
   }
 }
 
-export function toggleTry(item) {
+// An input of one's own. What was typed is kept by the browser until a verdict is given.
+const typed = (item) => ({ input: item.querySelector("#own-input")?.value ?? "", expected: item.querySelector("#own-expected")?.value || null });
+
+export function toggleTry(item, data) {
   const panel = item.querySelector(".try");
   panel.hidden = !panel.hidden;
   expand(item, "try", !panel.hidden);
-  if (!panel.hidden) panel.querySelector("textarea")?.focus();
+  const input = panel.querySelector("#own-input");
+  if (panel.hidden || !input) return;
+  const before = kept(`own/${data.ref}`);
+  if (before && !input.value) {
+    input.value = before.input;
+    if (before.expected) panel.querySelector("#own-expected").value = before.expected;
+  }
+  panel.scrollIntoView({ block: "center" });
+  input.focus({ preventScroll: true });
 }
+
+export function typedOwn(item, data) {
+  keep(`own/${data.ref}`, typed(item));
+  item.querySelector('[data-do="keep"]').hidden = true; // it keeps what was run, and nothing else
+}
+
+export async function runOwn(item, data) {
+  const button = item.querySelector('[data-do="own"]');
+  if (!button || button.disabled) return;
+  const place = item.querySelector(".tried");
+  button.disabled = true;
+  place.textContent = "Running …";
+  try {
+    place.innerHTML = (await send(`/try/${data.ref}`, typed(item))).html;
+    item.querySelector('[data-do="keep"]').hidden = !place.querySelector("[data-may-keep]");
+  } catch (error) {
+    place.textContent = sentence(error.message);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+export async function keepOwn(item, data) {
+  const line = document.createElement("p");
+  try {
+    line.textContent = (await send(`/keep/${data.ref}`, typed(item))).told;
+    item.querySelector('[data-do="keep"]').hidden = true;
+  } catch (error) {
+    line.textContent = sentence(error.message);
+  }
+  item.querySelector(".tried").append(line);
+}
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
-from critique_coder.records import Json, Outcome
+from critique_coder.records import Json, Outcome, TestKind
 from critique_coder.review.adjudication import Answer
 from critique_coder.review.cases import Case, Question
 from critique_coder.review.prose import prose
 from critique_coder.review.queue import Queued
+from critique_coder.review.rerun import own_kind
 from critique_coder.review.shown import MOST_ROWS, Found, Row, difference, lines, rows
 from critique_coder.review.store import Given, item_sha256
 from critique_coder.review.visit import Page, Visit
@@ -39,6 +40,17 @@ QUESTIONS = {
     Question.JUDGEMENT: ("Is its judgement right?", ("Right", "Wrong", "Can’t tell")),
     Question.REASON: ("Is its reason right?", ("Right", "Wrong", "Can’t tell")),
 }
+_EXPECTED = "Expected output (optional; with it, it can be kept as a test)"
+_OWN: dict[TestKind | None, dict[str, str] | None] = {
+    TestKind.STDIO: {"asked": "Standard input", "example": "", "expected": _EXPECTED},
+    TestKind.CALL: {
+        "asked": "Arguments, as Python writes them", "example": "[1, 2], 3",
+        "expected": _EXPECTED.replace("output", "value"),
+    },
+    TestKind.SCRIPT: {"asked": "A check that sees the solution's names", "example": "assert f(2) == 4", "expected": ""},
+    None: None,
+}  # fmt: skip
+"""What is written on the page to run an input of one's own, by what the problem takes."""
 _SAID = {
     Question.CORRECT: {Answer.YES: "correct", Answer.NO: "incorrect", Answer.CANT_TELL: "can’t tell"},
     Question.JUDGEMENT: {Answer.YES: "judgement right", Answer.NO: "judgement wrong", Answer.CANT_TELL: "can’t tell"},
@@ -91,6 +103,7 @@ def part_of(visit: Visit, item: Queued) -> str:
         answers=tuple(Answer),
         tags=TAGS,
         tests=tests_table(visit, case, seen),
+        own=_OWN[own_kind(case.problem)],
         reveal=None if given is None else reveal(visit, item, given),
         data=json.dumps(_data(visit, item, given)),
     )
