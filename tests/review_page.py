@@ -171,7 +171,8 @@ class Served:
         self.process = subprocess.Popen([*run, "--port", str(port), *words], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         self.links: dict[str, str] = json.loads(self.process.stdout.readline())["links"]
-        self.port = int(found(r":(\d+)/", next(iter(self.links.values()))))
+        port_found = re.search(r":(\d+)/", next(iter(self.links.values())))
+        self.port = int(port_found[1]) if port_found else port
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -25,7 +25,10 @@ class Refused(Exception):
 
 def host_name(address: str) -> str:
     """The name in a ``Host`` header or an address's authority, without its port."""
-    return address.partition("]")[0] + "]" if address.startswith("[") else address.partition(":")[0]
+    if not address.startswith("["):
+        return address.partition(":")[0]
+    name, _, port = address.partition("]")
+    return f"{name}]" if port[:1] in ("", ":") else address
 
 
 async def json_body(request: Request, most_bytes: int) -> dict[str, Json]:

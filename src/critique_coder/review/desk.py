@@ -27,6 +27,8 @@ from critique_coder.review.store import Given, ReviewStore
 
 _HELD_S = 600.0
 """For how long an item that somebody looks at is offered to nobody else, where others are left."""
+_MOST_HELD = 5
+"""Items that a person holds at once: the one on the screen, the one before, and those that the page fetches ahead."""
 _POLL_S = 1.0
 _PAUSE_S = 300.0
 """A longer gap between two verdicts is a pause and does not count into the pace."""
@@ -90,6 +92,7 @@ class Desk:
         self._by_person: dict[str, list[Given]] = {}
         self._ways: dict[str, _Way] = {}
         self._held: dict[int, dict[str, float]] = {}
+        self._latest: dict[str, list[int]] = {}
         self._seq, self._polled = 0, 0.0
         self.refresh(now=True)
 
@@ -235,12 +238,26 @@ class Desk:
         return others + len(judged_by) >= item.needed
 
     def hold(self, person: str, item: Queued) -> None:
-        """Note that a person has an item on the screen."""
+        """Note that a person has an item before them, on the screen or as one of the next."""
+        number = self._number[item.case.id]
         with self._lock:
-            for number, holders in list(self._held.items()):
-                if holders.pop(person, None) is not None and not holders:
-                    del self._held[number]
-            self._held.setdefault(self._number[item.case.id], {})[person] = time.monotonic()
+            latest = self._latest.setdefault(person, [])
+            if number in latest:
+                latest.remove(number)
+            latest.append(number)
+            self._held.setdefault(number, {})[person] = time.monotonic()
+            while len(latest) > _MOST_HELD:
+                self._release(person, latest.pop(0))
+
+    def _release(self, person: str, number: int) -> None:
+        holders = self._held.get(number, {})
+        holders.pop(person, None)
+        if not holders:
+            self._held.pop(number, None)
+
+    def be_at(self, person: str, item: Queued) -> None:
+        """Note that a person has an item on the screen; that is where they go on."""
+        self.hold(person, item)
         self.store.save_place(person, item.case.id)
 
     def before(self, person: str, item: Queued) -> Queued | None:

@@ -19,6 +19,9 @@ let begun = {}; // what the person has begun on it
 let ahead = []; // parts that were fetched before they are needed: {ref, article}
 let moving = false; // while the next item is awaited, nothing more can be said of this one
 let fetching = 0; // counts fetches ahead, so that those of an older place are thrown away
+const dock = new ResizeObserver(([entry]) => {
+  document.body.style.setProperty("--dock", `${Math.ceil(entry.target.offsetHeight) + 24}px`); // nothing lies under it
+});
 let shownAt = 0;
 let draftTimer = 0;
 let progress = null; // how far the person is, with verdicts that are still on their way
@@ -38,6 +41,8 @@ function show(part, { focus = true, address = true, fetchedAhead = false } = {})
   item = part.article;
   data = JSON.parse(item.dataset.part);
   if (item.parentElement !== place) place.replaceChildren(item);
+  dock.disconnect();
+  item.querySelectorAll(".dock").forEach((own) => dock.observe(own));
   if (data.ref) {
     takeUp();
     send("/place", { ref: data.ref }).catch(() => {});

@@ -81,6 +81,7 @@ export async function runOwn(item, data) {
   try {
     place.innerHTML = (await send(`/try/${data.ref}`, typed(item))).html;
     item.querySelector('[data-do="keep"]').hidden = !place.querySelector("[data-may-keep]");
+    place.scrollIntoView({ block: "center" });
   } catch (error) {
     place.textContent = sentence(error.message);
   } finally {

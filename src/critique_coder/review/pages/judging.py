@@ -84,6 +84,8 @@ def next_part(visit: Visit) -> Response:
     after = visit.desk.find(visit.query.get("after", ""))
     leaving = visit.query.get("leaving", "").split(",")
     found = visit.desk.next_open(visit.person, after, leaving)
+    if found is not None:
+        visit.desk.hold(visit.person, found)
     return HTMLResponse(part_of(visit, found) if found is not None else end_of(visit))
 
 

@@ -120,7 +120,7 @@ def outcomes(visit: Visit) -> Response:
 
 def place(visit: Visit) -> Response:
     """Keep at which item a person is."""
-    visit.desk.hold(visit.person, visit.item(visit.fields("ref").text("ref")))
+    visit.desk.be_at(visit.person, visit.item(visit.fields("ref").text("ref")))
     return JSONResponse({"saved": True})
 
 
