@@ -1,10 +1,10 @@
 """The review page with 20,000 items and 20 simulated reviewers at once: how fast, how much memory, is anything lost.
 
 Starts ``critique-coder review`` on a build made for this, asks for the first page and then for one item after the
-other, and lets simulated reviewers judge for a minute: each fetches the next item and posts a verdict, one in ten twice
-(as a browser does that missed the answer). Then the same with a kill -9 of the server in the middle; the reviewers send
-again what was not answered, as the page's script does. At the end the store must hold each verdict sent exactly once
-and as it was sent.
+other, and lets simulated reviewers judge for a minute: each fetches the next item, says that it is on the screen and
+posts a verdict, one in ten twice (as a browser does that missed the answer). Then the same with a kill -9 of the server
+in the middle; the reviewers send again what was not answered, as the page's script does. At the end the store must hold
+each verdict sent exactly once and as it was sent.
 
     .venv/bin/python benchmarks/review_load.py --output runs/review-load
 """
@@ -160,6 +160,13 @@ class Client:
         return data
 
 
+@dataclass
+class Clock:
+    """Until when all judge."""
+
+    until: float
+
+
 class Refusal(Exception):
     """An answer that says no for now."""
 
@@ -167,9 +174,9 @@ class Refusal(Exception):
 class Reviewer(threading.Thread):
     """One simulated reviewer. ``sent``: by key, the item's reference and the answers; each is sent until answered."""
 
-    def __init__(self, number: int, link: str, port: int, until: float) -> None:
+    def __init__(self, number: int, link: str, port: int, clock: Clock) -> None:
         super().__init__()
-        self._chance, self._until = random.Random(number), until
+        self._chance, self._clock = random.Random(number), clock
         self.client = Client(link, port)
         self.sent: dict[str, tuple[str, dict[str, str]]] = {}
         self.times: dict[str, list[float]] = {"next": [], "verdict": []}
@@ -178,13 +185,13 @@ class Reviewer(threading.Thread):
 
     def run(self) -> None:
         """Judge until the time is over."""
-        self._try(lambda: self.client.enter())
         after = ""
-        while time.monotonic() < self._until:
+        while time.monotonic() < self._clock.until:
             part = self._try(lambda after=after: self.client.part(f"/part?after={after}"))
             self.times["next"].append(self.client.waits[-1])
             if part["ref"] is None:
                 return
+            self._try(lambda part=part: self._write("/place", {"ref": part["ref"]}))
             self._judge(part)
             after = part["ref"]
 
@@ -194,11 +201,11 @@ class Reviewer(threading.Thread):
         body = {"key": key, "ref": part["ref"], "sha": part["sha"], "answers": answers, "tags": [], "note": key}
         self.sent[key] = (part["ref"], answers)
         for _ in range(2 if self._chance.random() < 0.1 else 1):
-            self._try(lambda: self._write({**body, "marks": []}))
+            self._try(lambda: self._write("/verdict", {**body, "marks": []}))
             self.times["verdict"].append(self.client.waits[-1])
 
-    def _write(self, body: dict[str, Any]) -> None:
-        status, text = self.client.ask("/verdict", body)
+    def _write(self, path: str, body: dict[str, Any]) -> None:
+        status, text = self.client.ask(path, body)
         if status != 200:
             raise Refusal(f"{status} {text[:200]}")
 
@@ -241,18 +248,23 @@ def _spread(times: list[float]) -> dict[str, float]:
 def crowd(folder: Path, people: list[str], seconds: float, kill: bool) -> dict[str, Any]:
     """All reviewers at once; with ``kill`` the server is killed in the middle and started again."""
     server = Server(folder, people)
-    end = time.monotonic() + seconds
-    reviewers = [Reviewer(n, server.links[name], server.port, end) for n, name in enumerate(people)]
+    clock = Clock(0)
+    reviewers = [Reviewer(n, server.links[name], server.port, clock) for n, name in enumerate(people)]
+    for reviewer in reviewers:
+        reviewer.client.enter()
+    used_s = server.cpu_s()
+    clock.until = time.monotonic() + seconds * (10 if kill else 1)
     for reviewer in reviewers:
         reviewer.start()
-    memory, killed, used_s = [], not kill, server.cpu_s()
+    memory = []
+    if kill:
+        time.sleep(seconds / 2)
+        server.kill()
+        server = Server(folder, people, server.port)
+        clock.until = time.monotonic() + seconds / 2
     while any(reviewer.is_alive() for reviewer in reviewers):
         memory.append(server.memory_mb())
         time.sleep(1)
-        if not killed and time.monotonic() > end - seconds / 2:
-            killed, port = True, server.port
-            server.kill()
-            server = Server(folder, people, port)
     used_s = server.cpu_s() - used_s
     server.kill()
     times = {name: _spread([one for r in reviewers for one in r.times[name]]) for name in ("next", "verdict")}

@@ -29,6 +29,7 @@ ITEMS, PROBLEMS, EACH = 30, 60, 3
 BUILD = ["judge.time_limit_s=2", "mix.heldout_share=0.2"]
 TRAIN = [
     "warmup.rows=24", "warmup.solve_rows=8", "grpo.steps=1", "grpo.prompts=2", "grpo.group_size=4",
+    "grpo.micro_batch_size=8",
     "evaluation.samples=1", "evaluation.max_tokens=48", "grpo.max_tokens=48",
 ]  # fmt: skip
 _TYPING = "from typing import *\n\n"

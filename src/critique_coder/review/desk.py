@@ -56,7 +56,7 @@ class _Way:
         self.place = array("L", bytes(order.itemsize * len(order)))
         for place, number in enumerate(order):
             self.place[number] = place
-        self.open = bytearray(len(order))
+        self.open = bytearray(b"\x01") * len(order)
         self.own = bytearray(len(order))
 
 
@@ -151,8 +151,9 @@ class Desk:
         if way is None:
             ordered = order_for(person, self.items, self.seed)
             way = self._ways[person] = _Way(array("L", (self._number[item.case.id] for item in ordered)))
-            for number in range(len(self.items)):
-                self._flag(way, person, number)
+            for name in self._given:
+                if name in self._number:
+                    self._flag(way, person, self._number[name])
         return way
 
     def find(self, ref: str) -> Queued | None:
