@@ -28,17 +28,10 @@ from critique_coder.storage import hash_fraction, read_json, read_rows, write_js
 ITEMS, PROBLEMS, EACH = 30, 60, 3
 BUILD = ["judge.time_limit_s=2", "mix.heldout_share=0.2"]
 TRAIN = [
-    "warmup.rows=24", "warmup.solve_rows=8", "grpo.steps=1", "grpo.prompts=2", "grpo.group_size=4",
-    "grpo.micro_batch_size=8",
-    "evaluation.samples=1", "evaluation.max_tokens=48", "grpo.max_tokens=48",
-]  # fmt: skip
-_TYPING = "from typing import *\n\n"
-"""Many of the programs name ``List`` and were recorded by a harness that had it imported."""
-
-
-def run(*words: str | Path) -> Any:
-    """A command of the product; gives back its summary, and raises when it fails."""
-    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", *map(str, words), "--json"]
+    "method=crl", "warmup.rows=0", "warmup.solve_rows=0", "grpo.steps=1", "grpo.prompts=2", "grpo.group_size=2",
+    "grpo.micro_batch_size=4", "grpo.max_tokens=24", "grpo.keep_pass_rate=[0.0,1.0]", "evaluation.samples=1",
+    "evaluation.max_tokens=24", "evaluation.max_pairs=6",
+]
     print("$ critique-coder", *words, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     print("\n".join(done.stdout.splitlines()[:-1]), flush=True)
