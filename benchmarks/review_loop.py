@@ -31,7 +31,14 @@ TRAIN = [
     "method=crl", "warmup.rows=0", "warmup.solve_rows=0", "grpo.steps=1", "grpo.prompts=2", "grpo.group_size=2",
     "grpo.micro_batch_size=4", "grpo.max_tokens=24", "grpo.keep_pass_rate=[0.0,1.0]", "evaluation.samples=1",
     "evaluation.max_tokens=24", "evaluation.max_pairs=6",
-]
+]  # fmt: skip
+_TYPING = "from typing import *\n\n"
+"""Many of the programs name ``List`` and were recorded by a harness that had it imported."""
+
+
+def run(*words: str | Path) -> Any:
+    """A command of the product; gives back its summary, and raises when it fails."""
+    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", *map(str, words), "--json"]
     print("$ critique-coder", *words, flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     print("\n".join(done.stdout.splitlines()[:-1]), flush=True)
