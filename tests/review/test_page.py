@@ -28,7 +28,7 @@ def test_nothing_of_the_truth_reaches_the_browser_before_the_verdict(reviewing: 
         answered = ann.judge(part, "no", "k1").json()
         truth = reviewing.desk.find(part["ref"])
         assert truth is not None
-        words = "the tests passed (4 of 4 passed)" if truth.case.tests else "the tests failed (1 of 4 passed)"
+        words = "the tests passed (all 4)" if truth.case.tests else "the tests failed (1 of 4 passed)"
         assert f"You said <b>incorrect</b>, {words}" in answered["reveal"]
         assert "Author: a model" in answered["reveal"] and "not blind" not in answered["reveal"]
         again = ann.part(f"/part/{part['ref']}")

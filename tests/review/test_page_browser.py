@@ -84,8 +84,8 @@ def test_the_truth_is_told_after_the_verdict_and_not_before(page: Browser, tmp_p
             assert not any(told in whole for told in ("of 4 passed", "wrong answer", "a model"))
             page.judge("2")
             page.until(lambda: page.text("#reveal").startswith("You said"))
-            truth = "passed (4 of 4" if item.case.tests else "failed (1 of 4"
-            assert f"You said incorrect, the tests {truth} passed)." in page.text("#reveal")
+            truth = "passed (all 4)" if item.case.tests else "failed (1 of 4 passed)"
+            assert f"You said incorrect, the tests {truth}." in page.text("#reveal")
             assert ("differs" in page.one("#reveal .reveal").get_attribute("class").split()) == item.case.tests  # type: ignore[union-attr]
             page.saved()
 
@@ -247,7 +247,9 @@ def test_it_fits_a_telephone_and_can_be_read(page: Browser, tmp_path: Path, dark
             page.keys("t")
             page.until(lambda: "1 of 4 passed" in page.text(".tests"))
             assert page.run("return document.documentElement.scrollWidth") == 390
-            sizes = page.run("return [...document.querySelectorAll('.answer')].map((one) => one.getBoundingClientRect().toJSON())")
+            sizes = page.run(
+                "return [...document.querySelectorAll('.answer')].map((one) => one.getBoundingClientRect().toJSON())"
+            )
             assert all(one["right"] <= 390 and one["left"] >= 0 and one["height"] >= 36 for one in sizes), sizes
             assert page.run("return document.querySelector('.dock').offsetHeight") < 300
             assert poor_contrast(page) == []

@@ -113,7 +113,9 @@ def outcomes(visit: Visit) -> Response:
     """Show what the tests found, and note that it was shown."""
     case = visit.item().case
     visit.desk.store.show_outcomes(case.id, visit.person)
-    return JSONResponse({"html": visit.filled("tests.html.jinja", tests=table(case, visit.desk.found(case)), now=False)})
+    return JSONResponse(
+        {"html": visit.filled("tests.html.jinja", tests=table(case, visit.desk.found(case)), now=False)}
+    )
 
 
 def place(visit: Visit) -> Response:
