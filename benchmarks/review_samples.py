@@ -1,4 +1,4 @@
-"""Problems, solutions and critiques that the pictures of the review page show: written for that, and judged for real."""
+"""Problems, solutions and critiques that the pictures of the review page show, written for that."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Return `0` for a list with fewer than two values. The list must not be changed.
 | `widest_gap([7])` | `0` |
 """
 ROOMS = """\
-A library lets reading rooms by the hour. Each of $m$ bookings says when it begins and when it ends; a room is free again
-at the very moment at which a booking ends.
+A library lets reading rooms by the hour. Each of $m$ bookings says when it begins and when it ends; a room is free
+again at the very moment at which a booking ends.
 
 Print how many rooms are needed at the busiest moment.
 
@@ -73,7 +73,8 @@ PROBLEMS = (
         _calls(([4, 4, 1, 1, 1, 4], 3), ([], 0), ([2], 1), ([1, 2, 3], 1), ([0, 0], 2)),
         entry_point="longest_run", difficulty="easy", metadata=SPLIT, licence="CC0-1.0",
         reference="def longest_run(values):\n    best = run = 0\n    for n, value in enumerate(values):\n"
-        "        run = run + 1 if n and value == values[n - 1] else 1\n        best = max(best, run)\n    return best\n",
+        "        run = run + 1 if n and value == values[n - 1] else 1\n        best = max(best, run)\n"
+        "    return best\n",
     ),
 )  # fmt: skip
 
@@ -147,8 +148,8 @@ So the solution is wrong for $n = 0$ only.
 \\conclusion{F}
 """,
     "widest-gap#1": """\
-Sorting and taking the differences of neighbours is the right idea, and `set` only removes gaps of width 0, which can never
-be the widest. The solution runs in $O(n \\log n)$.
+Sorting and taking the differences of neighbours is the right idea, and `set` only removes gaps of width 0, which can
+never be the widest. The solution runs in $O(n \\log n)$.
 
 \\conclusion{T}
 """,

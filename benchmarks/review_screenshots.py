@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
-from review_browser import Browser, browser
-from review_page import Served, a_run
 from review_samples import CRITIQUES, PROBLEMS, SOLUTIONS
 from selenium.webdriver.common.keys import Keys
 
@@ -25,6 +23,8 @@ from critique_coder.data.build import build
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.settings import resolve
 from critique_coder.storage import read_rows, write_jsonl
+from review_browser import Browser, browser
+from review_page import Served, a_run
 
 WIDE, TALL, PHONE = (1280, 800), (1280, 1000), (390, 844)
 MOST_BYTES = 150_000
@@ -153,14 +153,17 @@ def main() -> None:
     words.add_argument("--output", type=Path, default=Path("docs/images"))
     output = words.parse_args().output
     output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as place:
-        with Served(sample_run(Path(place)), "--person", "ann") as served, browser() as page:
-            link = served.links["ann"]
-            page.looks(*WIDE)
-            page.open(link)
-            for picture in PICTURES:
-                picture(page, link.split("/enter/")[0])
-                save(page, output / f"review-{picture.__name__}.png")
+    with (
+        tempfile.TemporaryDirectory() as place,
+        Served(sample_run(Path(place)), "--person", "ann") as served,
+        browser() as page,
+    ):
+        link = served.links["ann"]
+        page.looks(*WIDE)
+        page.open(link)
+        for picture in PICTURES:
+            picture(page, link.split("/enter/")[0])
+            save(page, output / f"review-{picture.__name__}.png")
 
 
 if __name__ == "__main__":
