@@ -5,15 +5,16 @@ from __future__ import annotations
 import getpass
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from critique_coder.cli.options import unsafe_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from critique_coder.review.desk import Desk
 
@@ -27,6 +28,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 @click.option("--port", default=8765, show_default=True, type=click.IntRange(min=0, max=65535),
               help="Port to listen on; 0 takes a free one.")  # fmt: skip
 @click.option("--public-url", help="How reviewers reach the page, e.g. https://review.example.org behind a proxy.")
+@click.option(
+    "--gold",
+    type=click.Path(path_type=Path),
+    help="CSV or JSONL with items whose answer is certain, shown among the others to check reviewers.",
+)
+@click.option("--gold-share", type=click.FloatRange(0, 1), help="Items made from the audit for the same; 0.05.")
+@click.option("--random-share", type=click.FloatRange(0, 1), help="Items drawn whatever their doubt; 0.1.")
+@click.option("--overlap-share", type=click.FloatRange(0, 1), help="Items that several people judge; 0.15.")
+@click.option("--overlap-people", type=click.IntRange(min=1), help="How many judge those; 2.")  # fmt: skip
 @click.option("--new-links", is_flag=True, help="Make all links and sessions of before invalid.")
 @unsafe_option
 @click.option("--json", "as_json", is_flag=True, help="Print the links as JSON.")
@@ -39,11 +49,14 @@ def command(
     new_links: bool,
     unsafe_no_isolation: bool,
     as_json: bool,
+    gold: Path | None,
+    **shares: float | None,
 ) -> None:
     """Serve the page on which people judge the solutions of a build and the critiques of a run.
 
     A link for each person is printed; it stays valid when the server starts again. Verdicts go to review.sqlite in the
-    folder. On an address that others reach, every reviewer needs a name.
+    folder. On an address that others reach, every reviewer needs a name. Doubtful items come first; how the queue is
+    made is kept in review.json in the folder, so that a later start without these options goes on alike.
 
     \b
     Example:
@@ -63,10 +76,11 @@ def command(
 
     if host not in LOOPBACK and not people:
         raise click.UsageError(f"--host {host}: others could reach this address; name the reviewers with --person")
+    chosen = {"gold": str(gold.absolute()) if gold else None, "people": shares.pop("overlap_people"), **shares}
     names = checked_names(people or (getpass.getuser(),))
     listening = bound(host, port)
     with listening:
-        desk = _desk(folder, names, new_links, unsafe_no_isolation)
+        desk = _desk(folder, names, new_links, unsafe_no_isolation, chosen)
         where = public_url.rstrip("/") if public_url else address(_reachable(host), listening)
         links = {name: f"{where}/enter/{desk.keys.token('link', name)}" for name in names}
         config = uvicorn.Config(
@@ -80,19 +94,19 @@ def command(
             desk.close()
 
 
-def _desk(folder: Path, names: Sequence[str], new_links: bool, no_isolation: bool) -> Desk:
-    """The state of the server; raises BadInput."""
+def _desk(folder: Path, names: Sequence[str], new_links: bool, no_isolation: bool, chosen: Mapping[str, Any]) -> Desk:
+    """The state of the server; ``chosen`` are settings of the queue, None for those kept. Raises BadInput."""
     from critique_coder.review.desk import Desk
-    from critique_coder.review.from_build import cases_of
-    from critique_coder.review.queue import QueueSettings, queue
+    from critique_coder.review.doubts import queued, remember, remembered
     from critique_coder.review.store import FILE, ReviewStore
 
-    cases = cases_of(folder)
-    items = queue(cases, {case.id: 0.5 for case in cases}, QueueSettings())
+    settings = replace(remembered(folder), **{name: value for name, value in chosen.items() if value is not None})
+    items = queued(folder, settings)
     store = ReviewStore(folder / FILE)
     try:
         store.secret("links", renew=new_links)
-        return Desk(folder, store, items, names, allow_no_isolation=no_isolation)
+        remember(folder, settings)
+        return Desk(folder, store, items, names, settings.seed, no_isolation)
     except BaseException:
         store.close()
         raise

@@ -12,12 +12,12 @@ import time
 from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Self
 
 from critique_coder.review.access import Keys
-from critique_coder.review.cases import Case
+from critique_coder.review.cases import Case, Evidence
 from critique_coder.review.from_build import build_of
 from critique_coder.review.queue import Queued, is_open, order_for
 from critique_coder.review.recorded import Recorded
@@ -56,7 +56,7 @@ class _Way:
         self.place = array("L", bytes(order.itemsize * len(order)))
         for place, number in enumerate(order):
             self.place[number] = place
-        self.open = bytearray(len(order))
+        self.open = bytearray(b"\x01") * len(order)
         self.own = bytearray(len(order))
 
 
@@ -151,8 +151,9 @@ class Desk:
         if way is None:
             ordered = order_for(person, self.items, self.seed)
             way = self._ways[person] = _Way(array("L", (self._number[item.case.id] for item in ordered)))
-            for number in range(len(self.items)):
-                self._flag(way, person, number)
+            for name in self._given:
+                if name in self._number:
+                    self._flag(way, person, self._number[name])
         return way
 
     def find(self, ref: str) -> Queued | None:
@@ -182,6 +183,17 @@ class Desk:
     def of_problem(self, problem_id: str) -> list[Case]:
         """The cases of a problem, solutions and critiques."""
         return [self.items[number].case for number in self._of_problem.get(problem_id, ())]
+
+    def evidence(self) -> Evidence:
+        """Everything said about the items of this folder; raises StoreTrouble."""
+        return self.store.evidence(item.case for item in self.items)
+
+    def open_problems(self, person: str) -> set[str]:
+        """The problems of which a person is still to judge something."""
+        with self._lock:
+            self.refresh()
+            way = self._way(person)
+            return {self.items[number].case.problem.id for number in compress(way.order, way.open)}
 
     def current(self, person: str) -> Queued | None:
         """Where a person goes on: at the item that was on the screen last, else at the first open one."""

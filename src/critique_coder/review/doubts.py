@@ -7,7 +7,7 @@ critique is doubtful when it contradicts the tests. The rest of the order is ``r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -46,13 +46,15 @@ def queued(folder: Path, settings: QueueSettings) -> list[Queued]:
     The same folder and settings give the same items. A run that goes on, or a larger share of gold, only adds some.
     """
     build = _Build.read(build_of(folder))
-    rows, doubts = [], {}
+    rows, doubts, settled = [], {}, set()
     for row, case in build.labelled:
         rows.append(case)
+        if row.label_source is not LabelSource.TESTS:
+            settled.add(case.id)
         doubts[case.id] = build.doubt(row, case)
     unscored = list(build.unscored({case.solution_id for case in rows}))
     critiques = critiques_of_run(folder, {case.id: case for case in rows})
-    doubts |= _by_critics(critiques, build, doubts)
+    doubts |= _by_critics(critiques, settled, doubts)
     doubts |= {case.id: _CHANGING for case in unscored}
     names = Names(build.owners, (case.solution_id for case in rows))
     audit = tested(build.folder / AUDIT_VERDICTS) if (build.folder / AUDIT_VERDICTS).exists() else {}
@@ -179,8 +181,11 @@ def _never_solved(folder: Path) -> dict[str, frozenset[int]]:
     return {row["problem_id"]: frozenset(place - 1 for place in row["failed_by_all"]) for row in rows}
 
 
-def _by_critics(critiques: list[Case], build: _Build, doubts: Mapping[str, float]) -> dict[str, float]:
-    """The doubts of critiques, and those of the solutions that they judge where critics raise them."""
+def _by_critics(critiques: list[Case], settled: Collection[str], doubts: Mapping[str, float]) -> dict[str, float]:
+    """The doubts of critiques, and those of the solutions that they judge where critics raise them.
+
+    ``settled`` are rows whose label people gave: no critic raises their doubt.
+    """
     said: dict[str, list[bool]] = {}
     found = {}
     for case in critiques_of(critiques):
@@ -189,6 +194,6 @@ def _by_critics(critiques: list[Case], build: _Build, doubts: Mapping[str, float
         if case.judgement is not None and case.row_id is not None:
             said.setdefault(case.row_id, []).append(case.judgement is not case.tests)
     for row, against in said.items():
-        if doubts[row] > _SETTLED:
+        if row not in settled:
             found[row] = max(doubts[row], sum(against) / len(against))
     return found

@@ -31,7 +31,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from critique_coder.records import BadInput
 from critique_coder.review.access import Pace
 from critique_coder.review.desk import Desk
-from critique_coder.review.pages import judging, running, writing
+from critique_coder.review.pages import adjudicating, agreeing, judging, running, writing
 from critique_coder.review.static import answer_static, static_address
 from critique_coder.review.store import StoreTrouble
 from critique_coder.review.visit import Page, Visit, templates
@@ -59,7 +59,7 @@ class _Endpoint(Protocol):
 
 
 def _pages() -> Iterable[Page]:
-    return (*judging.PAGES, *writing.PAGES, *running.PAGES)
+    return (*judging.PAGES, *writing.PAGES, *running.PAGES, *agreeing.PAGES, *adjudicating.PAGES)
 
 
 def application(desk: Desk, names: Iterable[str] = (), secure: bool = False) -> ASGIApp:

@@ -97,7 +97,7 @@ def part_of(visit: Visit, item: Queued) -> str:
     return visit.filled(
         "item.html.jinja",
         case=case,
-        facts=_facts(case),
+        facts=facts_of(case),
         statement=prose(case.problem.statement, case.problem.language),
         code=lines(case.code, case.problem.language),
         critique=None if case.completion is None else prose(case.completion, case.problem.language),
@@ -165,7 +165,8 @@ def progress_of(visit: Visit) -> dict[str, Json]:
     return {"judged": progress.judged, "total": progress.total, "per_hour": pace}
 
 
-def _facts(case: Case) -> list[str]:
+def facts_of(case: Case) -> list[str]:
+    """What is said of a problem in a line: its name, language, difficulty and limits."""
     problem = case.problem
     limits = []
     if problem.time_limit_s:
