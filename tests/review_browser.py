@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from selenium import webdriver
@@ -41,7 +42,7 @@ class Browser:
 
     def run(self, script: str, *values: object) -> Any:
         """What a script of the test answers."""
-        return self.driver.execute_script(script, *values)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *values)
 
     def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait until something holds."""
@@ -84,15 +85,15 @@ class Browser:
         media = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
 
+    def poor_contrast(self) -> list[str]:
+        """Texts that can hardly be read where they stand."""
+        script = Path(__file__).with_name("review_contrast.js").read_text(encoding="utf-8")
+        return cast("list[str]", self.run(script))
+
     def complaints(self) -> list[str]:
         """What the browser's console holds of errors since it was asked last."""
         log = cast("list[dict[str, str]]", self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
         return [line["message"] for line in log if line["level"] in ("SEVERE", "WARNING")]
-
-    def forget(self) -> None:
-        """Forget all sessions and what pages have kept."""
-        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
-        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
 
 
 @contextmanager

@@ -27,6 +27,16 @@ from critique_coder.training.rewards import Scored
 from critique_coder.training.run import _write_rollouts
 from making import a_problem, a_verdict
 
+SCRIPT = (
+    "</code></pre></script><script>alert(1)</script><img src=x onerror=alert(2)><a href='javascript:alert(3)'>x</a>"
+)
+ESCAPES = "\x1b[31mred\x1b]8;;http://evil/\x07 \u202edesrever\u2066 \x00 \ud800 \u2028"
+LOADERS = (
+    "![i](http://evil/i.png) [l](http://evil/) <http://evil/> http://evil/ [r][1]\n\n[1]: http://evil/ 'x'\n\n"
+    "<iframe src=http://evil/></iframe>\n\n<style>@import url(http://evil/)</style>\n\n"
+    "$\\href{javascript:alert(1)}{x}$ $\\text{<img src=x onerror=alert(1)>}$ $\\style{color:red}{x}$"
+)
+"""What an attacker would put wherever text can stand: a script, signs that steer a terminal, things that load."""
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n + 2\n"
 
 

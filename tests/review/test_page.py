@@ -28,7 +28,7 @@ def test_nothing_of_the_truth_reaches_the_browser_before_the_verdict(reviewing: 
         answered = ann.judge(part, "no", "k1").json()
         truth = reviewing.desk.find(part["ref"])
         assert truth is not None
-        words = "the tests passed (4 of 4 passed)" if truth.case.tests else "the tests failed (1 of 4 passed)"
+        words = "the tests passed (all 4)" if truth.case.tests else "the tests failed (1 of 4 passed)"
         assert f"You said <b>incorrect</b>, {words}" in answered["reveal"]
         assert "Author: a model" in answered["reveal"] and "not blind" not in answered["reveal"]
         again = ann.part(f"/part/{part['ref']}")
@@ -95,7 +95,8 @@ def test_nobody_takes_back_what_another_said(reviewing: Reviewing) -> None:
 def test_an_item_that_others_judged_or_look_at_is_offered_to_nobody_else(reviewing: Reviewing) -> None:
     single = {reviewing.desk.ref(item) for item in reviewing.desk.items if item.needed == 1}
     with Person(reviewing.link("ann")) as ann, Person(reviewing.link("ben")) as ben:
-        ref, judged = "", set()
+        ref = ""
+        judged: set[str] = set()
         while True:
             part = ann.part(f"/part?after={ref}")
             if part["ref"] is None or len(judged) == 3:
@@ -105,7 +106,8 @@ def test_an_item_that_others_judged_or_look_at_is_offered_to_nobody_else(reviewi
             judged.add(ref)
         held = ann.part(f"/part?after={ref}")["ref"]
         ann.write("/place", {"ref": held})
-        offered, ref = [], ""
+        offered: list[str] = []
+        ref = ""
         while (part := ben.part(f"/part?after={ref}&leaving={','.join(offered)}"))["ref"]:
             ref = part["ref"]
             offered.append(ref)

@@ -16,8 +16,7 @@ from critique_coder.review.cases import Question
 from critique_coder.review.store import FILE, ReviewStore
 from making import a_problem
 from review_browser import Browser, browser
-from review_page import Entry, Person, Reviewing, Served, a_folder, a_run, entries
-from test_page_attacks import ESCAPES, LOADERS, SCRIPT
+from review_page import ESCAPES, LOADERS, SCRIPT, Entry, Reviewing, Served, a_folder, a_run, entries
 
 CRITIQUE = "`n + 2` is **not** twice $n$: for 3 it gives 5.\n\n\\conclusion{F}"
 
@@ -84,8 +83,8 @@ def test_the_truth_is_told_after_the_verdict_and_not_before(page: Browser, tmp_p
             assert not any(told in whole for told in ("of 4 passed", "wrong answer", "a model"))
             page.judge("2")
             page.until(lambda: page.text("#reveal").startswith("You said"))
-            truth = "passed (4 of 4" if item.case.tests else "failed (1 of 4"
-            assert f"You said incorrect, the tests {truth} passed)." in page.text("#reveal")
+            truth = "passed (all 4)" if item.case.tests else "failed (1 of 4 passed)"
+            assert f"You said incorrect, the tests {truth}." in page.text("#reveal")
             assert ("differs" in page.one("#reveal .reveal").get_attribute("class").split()) == item.case.tests  # type: ignore[union-attr]
             page.saved()
 
@@ -185,7 +184,8 @@ def test_two_people_at_once_judge_apart_and_see_each_other_only_afterwards(page:
                     assert "Others: 1" not in own.text("#part")
                     judged[name].add(own.ref())
                     own.judge("1" if name == "ann" else "2")
-        page.saved(), other.saved()
+        page.saved()
+        other.saved()
         both = judged["ann"] & judged["ben"]
         assert shared <= both and len(both - shared) <= 4, "at the very end both may have the same ones before them"
         assert judged["ann"] | judged["ben"] == {reviewing.desk.ref(item) for item in reviewing.desk.items}
@@ -205,7 +205,7 @@ def test_from_the_key_to_the_next_item_it_is_under_a_tenth_of_a_second(page: Bro
         took = []
         for _ in range(6):
             page.run("return new Promise((resolve) => setTimeout(resolve, 400))")
-            took.append(page.driver.execute_async_script(press_and_time))  # type: ignore[no-untyped-call]
+            took.append(page.driver.execute_async_script(press_and_time))
         page.saved()
     assert sorted(took)[2] < 100, took
 
@@ -247,44 +247,17 @@ def test_it_fits_a_telephone_and_can_be_read(page: Browser, tmp_path: Path, dark
             page.keys("t")
             page.until(lambda: "1 of 4 passed" in page.text(".tests"))
             assert page.run("return document.documentElement.scrollWidth") == 390
-            sizes = page.run("return [...document.querySelectorAll('.answer')].map((one) => one.getBoundingClientRect().toJSON())")
+            sizes = page.run(
+                "return [...document.querySelectorAll('.answer')].map((one) => one.getBoundingClientRect().toJSON())"
+            )
             assert all(one["right"] <= 390 and one["left"] >= 0 and one["height"] >= 36 for one in sizes), sizes
             assert page.run("return document.querySelector('.dock').offsetHeight") < 300
-            assert poor_contrast(page) == []
+            assert page.poor_contrast() == []
             if not number:
                 page.judge(*("12" if len(sizes) == 6 else "1"))
         page.saved()
         back = page.run("return getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", back)[:3])) < 200) == dark
-
-
-def poor_contrast(page: Browser) -> list[str]:
-    """Texts that stand out from what lies under them by less than 4.5 to 1, which WCAG asks for."""
-    found: list[str] = page.run(
-        """
-        const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-          .reduce((sum, v, n) => sum + v * [.2126, .7152, .0722][n], 0);
-        const numbers = (colour) => {
-          const found = colour.match(/[\\d.]+/g).map(Number);
-          return colour.startsWith("color(srgb") ? [...found.slice(0, 3).map((v) => v * 255), ...found.slice(3)] : found;
-        };
-        const under = (one) => {
-          let below = one;
-          const layers = [];
-          for (; below; below = below.parentElement) {
-            const [r, g, b, a = 1] = numbers(getComputedStyle(below).backgroundColor);
-            if (a > 0) layers.push([r, g, b, a]);
-            if (a === 1) break;
-          }
-          return layers.reverse().reduce((back, [r, g, b, a]) => [r, g, b].map((v, n) => v * a + back[n] * (1 - a)), [255, 255, 255]);
-        };
-        return [...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.disabled
-          && [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim())).filter((one) => {
-            const [a, b] = [light(numbers(getComputedStyle(one).color)), light(under(one))].sort((a, b) => b - a);
-            return (a + .05) / (b + .05) < 4.5;
-          }).map((one) => `${one.outerHTML.slice(0, 120)} ${getComputedStyle(one).color}`);"""
-    )
-    return found
 
 
 def test_a_screen_reader_is_told_what_everything_is(page: Browser, tmp_path: Path) -> None:
@@ -333,14 +306,20 @@ def test_nothing_hostile_runs_or_loads_in_a_real_browser(page: Browser, tmp_path
 def test_a_refused_verdict_says_so_and_leads_back(page: Browser, tmp_path: Path) -> None:
     with Reviewing(a_folder(tmp_path / "build", entries(3, each=1))) as reviewing:
         page.open(reviewing.link())
-        with Person(reviewing.link()):
-            changed = page.ref()
-        page.run("const part = document.querySelector('[data-part]');")
+        changed = page.ref()
+        body = {
+            "key": "k",
+            "ref": changed,
+            "sha": "old",
+            "answers": {"correct": "yes"},
+            "tags": [],
+            "note": "",
+            "marks": [],
+        }
         page.run(
-            "const key = Object.keys(localStorage)[0]?.split('/')[0] ?? document.querySelector('meta[name=store]').content;"
-            "localStorage.setItem(`${key}/ann/out/0`, JSON.stringify({path: '/verdict', body: {key: 'k', ref: arguments[0],"
-            " sha: 'old', answers: {correct: 'yes'}, tags: [], note: '', marks: []}}))",
-            changed,
+            "localStorage.setItem(`${arguments[0]}/ann/out/0`, JSON.stringify({path: '/verdict', body: arguments[1]}))",
+            reviewing.desk.name,
+            body,
         )
         page.driver.refresh()
         page.until(lambda: "A verdict was not taken: the item has changed" in page.text("#reveal"))

@@ -135,7 +135,7 @@ def test_a_full_disk(tmp_path: Path, build: Path) -> None:
     """A disk of its own, as only this process's namespace has it, on which no byte is left."""
     script = (
         f"mount -t tmpfs -o size=256k none {tmp_path} && cp -r /proc/self/cwd/. {tmp_path}/build"
-        f" && (cat /dev/zero > {tmp_path}/filler 2>/dev/null; exec \"$@\" {tmp_path}/build --port 0)"
+        f' && (cat /dev/zero > {tmp_path}/filler 2>/dev/null; exec "$@" {tmp_path}/build --port 0)'
     )
     words = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", *RUN]
     ran = subprocess.run(words, cwd=build, capture_output=True, text=True, timeout=60)

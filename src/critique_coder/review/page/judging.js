@@ -20,7 +20,7 @@ let ahead = []; // parts that were fetched before they are needed: {ref, article
 let moving = false; // while the next item is awaited, nothing more can be said of this one
 let fetching = 0; // counts fetches ahead, so that those of an older place are thrown away
 const dock = new ResizeObserver(([entry]) => {
-  document.body.style.setProperty("--dock", `${Math.ceil(entry.target.offsetHeight) + 24}px`); // nothing lies under it
+  document.documentElement.style.setProperty("--dock", `${Math.ceil(entry.target.offsetHeight) + 24}px`); // nothing lies under it
 });
 let shownAt = 0;
 let draftTimer = 0;

@@ -234,7 +234,8 @@ def _truth(visit: Visit, case: Case) -> str:
     if not found:
         return "the tests " + ("passed" if case.tests else "failed")
     passed = sum(one.outcome is Outcome.PASSED for one in found.values())
-    return f"the tests {'passed' if case.tests else 'failed'} ({passed} of {len(found)} passed)"
+    counted = f"all {passed}" if passed == len(found) else f"{passed} of {len(found)} passed"
+    return f"the tests {'passed' if case.tests else 'failed'} ({counted})"
 
 
 def _agrees(case: Case, given: Given) -> bool | None:
