@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from critique_coder.data.build import build
 from critique_coder.data.recipe import BuildRecipe
-from critique_coder.data.sources.mbpp import read
+from critique_coder.data.sources import read_source
 from critique_coder.feedback import ProblemAction
 from critique_coder.records import CritiqueRow, Solution
 from critique_coder.report.charts import Line, line_chart
@@ -57,7 +57,7 @@ def make_build(data: Path, work: Path) -> tuple[list[CritiqueRow], dict[str, boo
     """The build's critique rows, labelled by MBPP's tests, and the truth by solution id as MBPP+ has it."""
     recorded = [row for _, row in read_rows(data / "critique" / "mbpp_model_solutions.jsonl.gz") if row["plus"]]
     wanted = {f"mbpp/{row['task_id'].partition('/')[2]}" for row in recorded}
-    problems = [problem for problem in read(str(data / "mbpp")).problems if problem.id in wanted]
+    problems = [problem for problem in read_source("mbpp", str(data / "mbpp")).problems if problem.id in wanted]
     write_jsonl(work / "problems.jsonl", ({**problem.to_json(), "metadata": {}} for problem in problems))
     solutions = [
         Solution(row["id"], f"mbpp/{row['task_id'].partition('/')[2]}", _TYPING + row["code"], author=row["model"])

@@ -61,7 +61,8 @@ def a_problem(name: str = "p", tests: int = 4, **others: Any) -> Problem:
     """``double(n)``, with call tests."""
     cases = tuple(TestCase(TestKind.CALL, args=(n,), expected=2 * n) for n in range(tests))
     fields: dict[str, Any] = {"entry_point": "double", "reference": "def double(n):\n    return 2 * n\n"}
-    return Problem(name, f"Write `double(n)`. ({name})", cases, **{**fields, **others})
+    statement = others.pop("statement", f"Write `double(n)`. ({name})")
+    return Problem(name, statement, cases, **{**fields, **others})
 
 
 def a_verdict(name: str, problem: str, passed: int, total: int = 10, outcome: Outcome | None = None) -> Verdict:

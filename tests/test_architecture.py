@@ -22,14 +22,16 @@ ALLOWED: dict[str, set[str]] = {
     "storage": {"records"},
     "settings": {"records"},
     "progress": set(),
+    "look": set(),
+    "web": {"records"},
     "prompts": {"records"},
-    "judge": {"records", "storage"},
+    "judge": {"records", "storage", "web"},
     "models": {"records", "prompts", "storage"},
     "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
-    "review": {"records", "feedback", "storage", "judge"},
-    "report": {"records", "storage", "evaluation"},
+    "review": {"fields", "records", "feedback", "storage", "prompts", "judge", "look", "web"},
+    "report": {"records", "storage", "evaluation", "look"},
 }
 FREE = {"cli", "__init__", "__main__"}
 

@@ -52,7 +52,7 @@ def test_nobody_can_change_or_delete_a_verdict(tmp_path: Path) -> None:
 
 def test_imports_decisions_tests_drafts_and_what_was_seen(tmp_path: Path) -> None:
     rating = Rating("i?correct", "ann", Answer.NO, 5.0)
-    added = AddedTest("p", TestCase(TestKind.CALL, args=(1,), expected=2), "ann")
+    added = AddedTest("p", TestCase(TestKind.CALL, args=(1,), expected=2), "ann", "i", 7.0)
     with ReviewStore(tmp_path / "review.sqlite") as store:
         assert (store.take_in([rating]), store.take_in([rating])) == (1, 0)
         decision = Decision("i?correct", True, "the test is wrong", "cat", 9.0)

@@ -23,7 +23,7 @@ _VERBS = {
     "verify": "Run solutions against their problems' tests.",
     "validate": "Check that problems can be trusted.",
     "serve": "Offer the judge over HTTP.",
-    "review": "What people say of a build: agreement, labels, exports.",
+    "review": "A page on which people judge; agreement, labels, exports.",
     "train": "Train a model on a data folder.",
     "evaluate": "Measure a model on a data folder's held-out problems.",
     "critique": "Let a model judge one solution.",
@@ -94,7 +94,7 @@ def main() -> None:
             _leave(f"{error.filename or 'output'}: no space left on the disk; make room, the same command goes on", 2)
         raise
     except Exception as error:
-        if type(error).__name__ in _ONE_LINE:
+        if any(kind.__name__ in _ONE_LINE for kind in type(error).__mro__):
             _leave(" ".join(str(error).split()), 2)
         raise
 

@@ -1,23 +1,35 @@
-"""``critique-coder review``: what people say of a build, and what it changes."""
+"""``critique-coder review``: people judge on a page, and what they say changes the next build."""
 
 from __future__ import annotations
 
 import click
 
-from critique_coder.cli import review_agreement, review_apply, review_export
+from critique_coder.cli import review_agreement, review_apply, review_export, review_page
 
 
-@click.group("review", short_help="People's verdicts: agreement, labels for the next build, exports.")
+class _Review(click.Group):
+    """A group whose first argument may be a folder: then the page is served."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Like click's, and options of the page may stand before the folder."""
+        own = args and args[0] not in (*self.commands, *ctx.help_option_names)
+        return super().parse_args(ctx, ["page", *args] if own else args)
+
+
+@click.group("review", cls=_Review, short_help="A page on which people judge; agreement, labels, exports.",
+             subcommand_metavar="BUILD_OR_RUN | COMMAND [ARGS]...")  # fmt: skip
 def command() -> None:
-    """What people say of the solutions of a build and of the critiques of a run, and what it changes.
+    """Serve the page on which people judge a build's solutions and a run's critiques, or use what they said.
 
     \b
     Example:
-      critique-coder review export runs/data --format label-studio --output tasks.json
-      critique-coder review agreement runs/data --verdicts judged.json
-      critique-coder review apply runs/data --verdicts judged.json
+      critique-coder review runs/data                # prints a link to the page
+      critique-coder review runs/data --host 0.0.0.0 --person ann --person ben
+      critique-coder review agreement runs/data
+      critique-coder review apply runs/data          # labels for the next build
+    `critique-coder review page --help` shows the options of the page.
     """
 
 
-for _part in (review_agreement, review_apply, review_export):
+for _part in (review_page, review_agreement, review_apply, review_export):
     command.add_command(_part.command)

@@ -22,11 +22,11 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
     from critique_coder.records import BadInput
     from critique_coder.review.adjudication import latest_ratings
     from critique_coder.review.cases import Evidence
+    from critique_coder.review.doubts import cases_in_review, remembered
     from critique_coder.review.exchange import read_verdicts
-    from critique_coder.review.from_build import cases_of
     from critique_coder.review.store import FILE, ReviewStore
 
-    cases = cases_of(folder)
+    cases = cases_in_review(folder, remembered(folder))
     if verdicts is None and (folder / FILE).exists():
         with ReviewStore(folder / FILE) as store:
             return store.evidence(cases)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import click
 
 from critique_coder.cli.options import UNSAFE_HELP
@@ -55,37 +53,21 @@ def command(
         import uvicorn
 
         from critique_coder.judge.service import application
+        from critique_coder.web import address, bound
     except ImportError as error:
         raise click.UsageError(f"{error.name} is not installed; pip install 'critique-coder[serve]'") from None
     from critique_coder.judge import Judge
     from critique_coder.prompts import extract_code
 
-    listening = _listening(host, port)
+    listening = bound(host, port)
     judge = Judge(workers, time_limit, memory_limit, allow_no_isolation=unsafe_no_isolation)
     server = uvicorn.Server(
         uvicorn.Config(application(judge, extract_code, token, most_waiting), log_level="warning", access_log=False)
     )
-    address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-    told = {"address": address, "isolation": judge.isolation.value, "token": token is not None}
-    click.echo(
-        json.dumps(told) if as_json else f"judging at {address} (isolation {judge.isolation.value}); Ctrl-C ends"
-    )
+    place = address(host, listening)
+    told = {"address": place, "isolation": judge.isolation.value, "token": token is not None}
+    click.echo(json.dumps(told) if as_json else f"judging at {place} (isolation {judge.isolation.value}); Ctrl-C ends")
     try:
         asyncio.run(server.serve([listening]))
     finally:
         judge.close()
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    """A bound socket; raises BadInput."""
-    from critique_coder.records import BadInput
-
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-        listening.listen()  # whoever reads our address may ask at once
-    except OSError as error:
-        listening.close()
-        raise BadInput(f"--host {host} --port {port}: {error.strerror or error}; choose another") from None
-    return listening

@@ -19,10 +19,11 @@ times the test is ``unscored``, never wrong.
 from .isolation import Isolation, IsolationError
 from .judging import Judge, ProgramResult, Way, way_of
 from .limits import Limits
+from .observing import Observed
 from .probe import Finding, probe
 from .worker import WorkerLost
 
 __all__ = [
-    "Finding", "Isolation", "IsolationError", "Judge", "Limits", "ProgramResult", "Way", "WorkerLost", "probe",
-    "way_of",
+    "Finding", "Isolation", "IsolationError", "Judge", "Limits", "Observed", "ProgramResult", "Way", "WorkerLost",
+    "probe", "way_of",
 ]  # fmt: skip

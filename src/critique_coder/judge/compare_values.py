@@ -150,34 +150,57 @@ def _key(value: Any) -> str:
     return f"{type(value).__name__}{value!r}"
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of a value is written out: levels, items of each, and characters of a text or a number."""
+
+    levels: int
+    items: int
+    length: int
+
+    @property
+    def inner(self) -> _Room:
+        return _Room(self.levels - 1, self.items, self.length)
+
+
+_SHORT, _LONG = _Room(3, 40, 200), _Room(50, 2_000, 20_000)
+
+
 def show(value: Any) -> str:
     """The value as people write it, at most 200 characters."""
-    return shorten(_show(value, 3))
+    return shorten(_show(value, _SHORT))
 
 
-def _show(value: Any, depth: int) -> str:
+def show_long(value: Any) -> str:
+    """The value as people write it, at most 20,000 characters."""
+    return shorten(_show(value, _LONG), _LONG.length)
+
+
+def _show(value: Any, room: _Room) -> str:
     if isinstance(value, Bag):
-        return _show_bag(value, depth)
+        return _show_bag(value, room)
     if isinstance(value, (list, tuple)):
-        inner = _show_items(value, depth)
+        inner = _show_items(value, room)
         if isinstance(value, list):
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if isinstance(value, int) and abs(value) >= 10**300:
         return f"{hex(value)[:60]}…"
-    return shorten(repr(value[:300] if isinstance(value, (str, bytes)) else value))
+    return shorten(repr(value[: room.length + 100] if isinstance(value, (str, bytes)) else value), room.length)
 
 
-def _show_bag(bag: Bag, depth: int) -> str:
+def _show_bag(bag: Bag, room: _Room) -> str:
     if bag.kind == "dict":
-        pairs = [f"{_show(key, depth - 1)}: {_show(item, depth - 1)}" for key, item in bag.items[:20]]
-        return f"{{{', '.join(pairs)}{', …' if len(bag.items) > 20 else ''}}}"
-    inner = f"{{{_show_items(bag.items, depth)}}}" if bag.items else ("set()" if bag.kind == "set" else "")
+        most = room.items // 2
+        pairs = [f"{_show(key, room.inner)}: {_show(item, room.inner)}" for key, item in bag.items[:most]]
+        return f"{{{', '.join(pairs)}{', …' if len(bag.items) > most else ''}}}"
+    inner = f"{{{_show_items(bag.items, room)}}}" if bag.items else ("set()" if bag.kind == "set" else "")
     return f"frozenset({inner})" if bag.kind == "frozenset" else inner
 
 
-def _show_items(items: Iterable[Any], depth: int) -> str:
-    if depth <= 0:
+def _show_items(items: Iterable[Any], room: _Room) -> str:
+    if room.levels <= 0:
         return "…"
     listed = list(items)
-    return ", ".join(_show(item, depth - 1) for item in listed[:40]) + (", …" if len(listed) > 40 else "")
+    written = ", ".join(_show(item, room.inner) for item in listed[: room.items])
+    return written + (", …" if len(listed) > room.items else "")

@@ -25,6 +25,7 @@ from critique_coder.records import (
 
 from .isolation import REMEDIES, Isolation, IsolationError
 from .limits import Limits
+from .observing import Observed, See, observed
 from .pool import Pool
 from .probe import open_worker
 from .programs import Programs
@@ -35,7 +36,7 @@ from .script_scoring import score_script
 from .separate_checks import check_limits, score_separate, separate_check, separate_jobs
 from .shared_checks import missing_module, score_shared, shared_job
 from .starter_helpers import with_helpers
-from .worker import Job, Worker, WorkerLost
+from .worker import Ending, Job, Worker, WorkerLost
 
 _LOOK_AHEAD = 16
 
@@ -146,7 +147,7 @@ class Judge:
         """Run every test of ``problem`` on ``solution``; raises BadInput when the problem cannot be judged at all."""
         if not problem.tests:
             raise BadInput(f"problem {problem.id!r}, key 'tests': there are none; nothing could fail it")
-        run_test = self._tester(problem, solution)
+        run_test = self._tester(problem, solution, _unseen)
         if solution.code is None or not solution.code.strip():
             return self._verdict(problem, solution, [TestResult(Outcome.NO_CODE, 0.0)] * len(problem.tests))
         results: list[TestResult] = []
@@ -162,6 +163,18 @@ class Judge:
             if self._first_failure and result.outcome is not Outcome.PASSED:
                 break
         return self._verdict(problem, solution, results)
+
+    def observe(self, problem: Problem, solution: Solution) -> Iterator[Observed]:
+        """Run the tests one after the other, as ``verify`` does, and show what the solution gave; raises as it does.
+
+        Every test is run, and each when it is asked for.
+        """
+        endings: list[Ending] = []
+        run_test = self._tester(problem, solution, endings.append)
+        for test in problem.tests:
+            endings.clear()
+            result = run_test(test, True)
+            yield observed(test, result, endings[-1] if endings else None)
 
     def verify_many(self, pairs: Iterable[tuple[Problem, Solution]]) -> Iterator[Verdict]:
         """Verdicts in the order of ``pairs``, which is read a little ahead only; raises as ``verify`` does."""
@@ -216,25 +229,23 @@ class Judge:
         own = self._limits
         return Limits(problem.time_limit_s or own.time_s, problem.memory_limit_mb or own.memory_mb, own.output_mb)
 
-    def _tester(self, problem: Problem, solution: Solution) -> Callable[[TestCase, bool], TestResult]:
+    def _tester(self, problem: Problem, solution: Solution, see: See) -> Callable[[TestCase, bool], TestResult]:
         """What runs one test; raises BadInput when none of the problem's can be run here."""
         if problem.language != "python":
-            return self._programs.tester(problem, solution, self._limits_of(problem))
+            return self._programs.tester(problem, solution, self._limits_of(problem), see)
         if any(test.kind is TestKind.PROJECT for test in problem.tests):
             raise BadInput(f"problem {problem.id!r}: tests of kind 'project' are for other languages than Python")
-        return partial(self._run_test, problem, solution.code or "")
+        return partial(self._run_test, problem, solution.code or "", see)
 
-    def _run_test(self, problem: Problem, code: str, test: TestCase, confirm: bool) -> TestResult:
+    def _run_test(self, problem: Problem, code: str, see: See, test: TestCase, confirm: bool) -> TestResult:
         limits = self._limits_of(problem)
         try:
-            if test.kind is TestKind.STDIO:
-                return score_program(
-                    test,
-                    self._pool.run(Job("program", (code,), stdin=test.stdin, again=_several(problem)), limits, confirm),
-                    limits,
-                )
-            if test.kind is TestKind.CALL:
-                return score_call(test, self._pool.run(_call_job(problem, code, test), limits, confirm), limits)
+            if test.kind in (TestKind.STDIO, TestKind.CALL):
+                program = test.kind is TestKind.STDIO
+                job = _program_job(problem, code, test) if program else _call_job(problem, code, test)
+                ending = self._pool.run(job, limits, confirm)
+                see(ending)
+                return (score_program if program else score_call)(test, ending, limits)
             return self._run_check(problem, code, test, limits, confirm)
         except WorkerLost as error:
             return TestResult(Outcome.UNSCORED, 0.0, str(error))
@@ -274,6 +285,14 @@ class Judge:
             isolation=self._isolation.value,
             shared_process=any(way_of(problem, test) in _SHARING for test in problem.tests),
         )
+
+
+def _unseen(ending: Ending) -> None:
+    """What ``verify`` does with an ending beyond its score."""
+
+
+def _program_job(problem: Problem, code: str, test: TestCase) -> Job:
+    return Job("program", (code,), stdin=test.stdin, again=_several(problem))
 
 
 def _call_job(problem: Problem, code: str, test: TestCase) -> Job:

@@ -51,8 +51,13 @@ class Programs:
         """The processes that were started and are still used."""
         return [pid for pool in list(self._pools.values()) for pid in pool.pids()]
 
-    def tester(self, problem: Problem, solution: Solution, limits: Limits) -> Callable[[TestCase, bool], TestResult]:
-        """What runs one test of ``problem`` on ``solution``; raises BadInput when this machine cannot run it at all."""
+    def tester(
+        self, problem: Problem, solution: Solution, limits: Limits, see: Callable[[Ending], None]
+    ) -> Callable[[TestCase, bool], TestResult]:
+        """What runs one test of ``problem`` on ``solution``; raises BadInput when this machine cannot run it at all.
+
+        ``see`` is told how each ``stdio`` test ended.
+        """
         toolchain = toolchain_of(problem.language, f"problem {problem.id!r}")
         for test in problem.tests:
             if test.kind not in (TestKind.STDIO, TestKind.PROJECT):
@@ -65,7 +70,7 @@ class Programs:
                     f"problem {problem.id!r}: tests of kind 'project' start processes of their own, which isolation "
                     "'light' cannot hold; `critique-coder doctor` says how to reach 'full'"
                 )
-        return _Tester(lambda: self._pool(toolchain), toolchain, solution, limits)
+        return _Tester(lambda: self._pool(toolchain), toolchain, solution, limits, see)
 
     def _pool(self, toolchain: Toolchain) -> Pool:
         with self._lock:
@@ -82,7 +87,15 @@ class Programs:
 class _Tester:
     """Runs the tests of one solution; it is compiled when the first ``stdio`` test comes."""
 
-    def __init__(self, pool: Callable[[], Pool], toolchain: Toolchain, solution: Solution, limits: Limits) -> None:
+    def __init__(
+        self,
+        pool: Callable[[], Pool],
+        toolchain: Toolchain,
+        solution: Solution,
+        limits: Limits,
+        see: Callable[[Ending], None],
+    ) -> None:
+        self._see = see
         self._pool, self._toolchain, self._language = pool, toolchain, toolchain.language
         self._code, self._solution, self._limits = solution.code or "", solution, limits
         self._compiled: Ending | None = None
@@ -101,6 +114,7 @@ class _Tester:
         job = Job("run", (), stdin=test.stdin, program=self._plan(command=command), archive=compiled.archive)
         limits = self._with_runtime(self._limits)
         ending = self._pool().run(job, limits, confirm)
+        self._see(ending)
         return _memory_first(score_program(test, ending, limits), ending, self._language)
 
     def _compile(self) -> Ending:

@@ -8,7 +8,6 @@ again, so that a burst costs time and never memory. A failure of the machinery i
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import time
 from collections import Counter
@@ -26,6 +25,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from critique_coder.records import BadInput, Json, Outcome, Problem, Solution
+from critique_coder.web import LOCAL_NAMES, Refused, host_name, json_body
 
 from .judging import Judge, ProgramResult
 from .limits import Limits
@@ -36,16 +36,7 @@ Extract = Callable[[str], str | None]
 """Gets the code out of a model's answer."""
 
 _MOST_BYTES = 64 << 20
-_LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _PYTHON_NAMES = ("python", "python3")
-
-
-class _Refused(Exception):
-    """A request that is not done; carries the response."""
-
-    def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.response = JSONResponse({"error": message}, status, headers)
 
 
 class Service:
@@ -62,14 +53,14 @@ class Service:
 
     async def verify(self, request: Request) -> Response:
         """``{"problem": {...}, "solutions": [{...}]}`` to ``{"verdicts": [...]}``."""
-        body = await _body(request)
+        body = await json_body(request, _MOST_BYTES)
         unknown = set(body) - {"problem", "solutions"}
         if unknown:
-            raise _Refused(400, f"key {min(unknown)!r}: unknown; a request has 'problem' and 'solutions'")
+            raise Refused(400, f"key {min(unknown)!r}: unknown; a request has 'problem' and 'solutions'")
         problem = Problem.from_json(body.get("problem"), "key 'problem'")
         given = body.get("solutions")
         if not isinstance(given, list) or not given:
-            raise _Refused(400, "key 'solutions': must be a list with at least one solution")
+            raise Refused(400, "key 'solutions': must be a list with at least one solution")
         solutions = [
             Solution.from_json(_of_problem(row, problem), f"key 'solutions', entry {n}", self._extract)
             for n, row in enumerate(given, 1)
@@ -99,7 +90,7 @@ class Service:
 
     async def run_code(self, request: Request) -> Response:
         """SandboxFusion's ``/run_code``."""
-        body = await _body(request)
+        body = await json_body(request, _MOST_BYTES)
         language, code = body.get("language"), body.get("code")
         if not isinstance(code, str):
             return JSONResponse({"detail": "code: a text is required"}, 422)
@@ -158,11 +149,11 @@ class Service:
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
     def _enter(self, count: int, status: int) -> None:
-        """Count work in; raises _Refused when too much waits."""
+        """Count work in; raises Refused when too much waits."""
         if self._inside and self._inside + count > self._most + self._judge.workers:
             self._refused += 1
             waiting = f"{self._inside} solutions are waiting; come again in a moment"
-            raise _Refused(status, waiting, {"Retry-After": "1"})
+            raise Refused(status, waiting, {"Retry-After": "1"})
         self._inside += count
 
     async def _work(self, job: Callable[[], T]) -> T:
@@ -176,16 +167,14 @@ class Service:
         return await anyio.to_thread.run_sync(timed, limiter=self._threads)
 
     def admit(self, request: Request) -> None:
-        """Raises _Refused for a caller who may not ask: without the token, or sent here by a page of another site."""
+        """Raises Refused for a caller who may not ask: without the token, or sent here by a page of another site."""
         if self._token is None:
-            host = request.headers.get("host", "")
-            name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-            if name not in _LOCAL_NAMES or "origin" in request.headers:
-                raise _Refused(403, "without a token only programs on this machine may ask; start with --token")
+            if host_name(request.headers.get("host", "")) not in LOCAL_NAMES or "origin" in request.headers:
+                raise Refused(403, "without a token only programs on this machine may ask; start with --token")
             return
         given = request.path_params.get("token") or request.headers.get("authorization", "").removeprefix("Bearer ")
         if not secrets.compare_digest(given.encode(), self._token.encode()):
-            raise _Refused(
+            raise Refused(
                 401, "the token is missing or wrong: send 'Authorization: Bearer TOKEN' or ask /token/TOKEN/..."
             )
 
@@ -220,28 +209,12 @@ def _guarded(
         try:
             service.admit(request)
             return await endpoint(request)
-        except _Refused as refused:
+        except Refused as refused:
             return refused.response
         except BadInput as error:
             return JSONResponse({"error": str(error)}, 400)
 
     return answer
-
-
-async def _body(request: Request) -> dict[str, Json]:
-    """The JSON object of a request; raises _Refused."""
-    received = bytearray()
-    async for block in request.stream():
-        received += block
-        if len(received) > _MOST_BYTES:
-            raise _Refused(413, f"the request is longer than {_MOST_BYTES >> 20} MiB")
-    try:
-        body = json.loads(received)
-    except (ValueError, RecursionError) as error:
-        raise _Refused(400, f"the request is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise _Refused(400, "the request must be a JSON object")
-    return body
 
 
 def _of_problem(row: Json, problem: Problem) -> Json:

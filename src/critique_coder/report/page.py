@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,10 +18,8 @@ from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
 
+from critique_coder.look import colours, highlighted, visible
 from critique_coder.records import BadInput
 from critique_coder.report import charts, tables, words
 from critique_coder.report.between import Against, against
@@ -40,9 +37,6 @@ CURVES = (
 )
 _STAGE_COLOURS = {"base": 0, "warmup": 1, "grpo": 2}
 _LONGEST = 12_000
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 
 
 def write_report(runs: Sequence[Path], output: Path, command: str | None = None) -> Path:
@@ -77,22 +71,12 @@ def render(runs: Sequence[Run], command: str | None = None) -> str:
             runs=shown,
             comparison=_comparison(runs, names) if len(runs) > 1 else None,
             command=command,
-            style=Markup(_file("page.css")),
+            style=Markup(colours() + _file("page.css")),
             script=Markup(script),
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
     return visible(page)
-
-
-def visible(text: str) -> str:
-    """Control characters (terminal codes, text direction, lone surrogates) as signs that do nothing."""
-    return _CONTROLS.sub(_sign, text.replace("\r\n", "\n"))
-
-
-def _sign(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    return chr(0x2400 + code) if code < 0x20 else "\N{SYMBOL FOR DELETE}" if code == 0x7F else f"⟨U+{code:04X}⟩"
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -233,7 +217,7 @@ def _environment() -> jinja2.Environment:
 
 def _code(text: str) -> Markup:
     """Python with classes for the page's own colours."""
-    return Markup(highlight(_cut(text), PythonLexer(stripnl=False), HtmlFormatter(nowrap=True)))
+    return highlighted(_cut(text), "python")
 
 
 def _cut(text: str) -> str:

@@ -74,6 +74,8 @@ class Plan:
 def plan(evidence: Evidence, min_people: int = 1) -> Plan:
     """What the evidence amounts to.
 
+    A solution of a problem in quarantine makes no label, since no row is made of it, but may bring the problem back.
+
     A problem's tests, or the problem, are only touched on the word of ``min_people`` who agree on one of its solutions
     or of a decision: that changes the labels of all its solutions, and one person errs too often for it.
     """
@@ -82,8 +84,9 @@ def plan(evidence: Evidence, min_people: int = 1) -> Plan:
     said = {case.id: found for case in cases.values() if (found := resolved.get(asked(case.id, Question.CORRECT)))}
     labels = {name: _label(cases[name], found, found.label) for name, found in said.items() if found.label is not None}
     labels = _without_contradictions(labels)
-    changed = tuple(label for name, label in labels.items() if cases[name].tests not in (None, label.label))
     trusted = [(cases[name], said[name]) for name in labels if _backed(said[name], min_people)]
+    labels = {name: label for name, label in labels.items() if cases[name].quarantine is None}
+    changed = tuple(label for name, label in labels.items() if cases[name].tests not in (None, label.label))
     return Plan(
         labels=_sorted_labels(labels.values()),
         problems=tuple(_problem_reviews(trusted, evidence.added_tests, cases)),

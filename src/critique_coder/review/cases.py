@@ -28,7 +28,8 @@ class Case:
     """One item that people judge: a solution, or a critique of one (then ``completion`` and ``row_id`` are set).
 
     ``tests`` is the label by tests, ``failed_tests`` the places (from 0) of the tests that the solution failed, and
-    ``judgement`` what the critique says (True: correct; None: no critique, or malformed).
+    ``judgement`` what the critique says (True: correct; None: no critique, or malformed). ``gold`` is the known answer
+    of a hidden gold item. ``quarantine``: why the build took the problem out; None for one in use.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Case:
     judgement: bool | None = None
     gold: bool | None = None
     in_random_slice: bool = False
+    quarantine: str | None = None
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -51,11 +53,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class AddedTest:
-    """A test that a person kept after running an input of their own. ``kept_by`` says who, for provenance."""
+    """A test that a person kept after running an input of their own.
+
+    Its provenance: ``kept_by`` says who, ``item`` on which case it was run, ``at`` when (seconds since 1970).
+    """
 
     problem_id: str
     test: TestCase
     kept_by: str
+    item: str = ""
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,10 +107,11 @@ def inspect_rows(evidence: Evidence) -> list[dict[str, Json]]:
 
 
 def _labelled(evidence: Evidence) -> Iterator[tuple[Case, bool, str]]:
-    """The solutions that have a label by people, the label, and its source; each solution once."""
+    """The solutions that have a label by people, the label, and its source; each once, and none of the quarantine."""
     resolved = evidence.resolved()
     seen: set[str] = set()
-    for case in sorted(solutions_of(evidence.cases), key=lambda case: (case.problem.id, case.solution_id)):
+    used = [case for case in solutions_of(evidence.cases) if case.quarantine is None]
+    for case in sorted(used, key=lambda case: (case.problem.id, case.solution_id)):
         found = resolved.get(asked(case.id, Question.CORRECT))
         if found is not None and found.label is not None and found.source and case.solution_id not in seen:
             seen.add(case.solution_id)

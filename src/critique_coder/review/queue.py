@@ -18,12 +18,18 @@ _BLOCK = 20
 
 @dataclass(frozen=True, slots=True)
 class QueueSettings:
-    """Shares are of all items. ``people``: how many judge an item of the overlap slice; others are judged by one."""
+    """Shares are of all items. ``people``: how many judge an item of the overlap slice; others are judged by one.
+
+    ``gold``: a file of items whose answer is certain (``review/gold.py``). ``gold_share``: how many more are made from
+    what the build's audit found, 0 for none.
+    """
 
     random_share: float = 0.1
     overlap_share: float = 0.15
     people: int = 2
     seed: int = 0
+    gold_share: float = 0.05
+    gold: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,9 @@ def doubt_of(case: Case, pass_rate: float | None, threshold: float, solvable: bo
 
 def mark_slices(cases: Sequence[Case], settings: QueueSettings) -> list[Case]:
     """The cases with ``in_random_slice`` set for a share drawn by name alone, whatever the doubt."""
+    share = settings.random_share
     return [
-        replace(case, in_random_slice=hash_fraction(settings.seed, "random", case.id) < settings.random_share)
+        replace(case, in_random_slice=True) if hash_fraction(settings.seed, "random", case.id) < share else case
         for case in cases
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import sqlite3
 import threading
 import time
@@ -54,8 +55,17 @@ MIGRATIONS = (
     CREATE TRIGGER decisions_remain BEFORE DELETE ON decisions
       BEGIN SELECT RAISE(ABORT, 'decisions are never deleted'); END;
     """,
+    """
+    CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+    CREATE TABLE places (person TEXT PRIMARY KEY, item TEXT NOT NULL);
+    """,
+    "ALTER TABLE added_tests ADD COLUMN item TEXT NOT NULL DEFAULT '';",
 )
 """Numbered from 1; ``PRAGMA user_version`` holds how many a file has seen. Append to this, never change an entry."""
+
+
+class StoreTrouble(BadInput):
+    """The store's file cannot be read or written now. The message is one line with the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +94,8 @@ def item_sha256(case: Case) -> str:
 class ReviewStore:
     """A store file, made when it is not there. Safe for several threads, and for several processes at once.
 
-    Every method raises BadInput, with the remedy, when the file is locked, read-only, damaged or the disk is full.
+    Every method raises StoreTrouble, which names the remedy, when the file is locked, read-only or damaged, or when the
+    disk is full.
     """
 
     def __init__(self, path: str | Path, wait_s: float = 5.0) -> None:
@@ -131,7 +142,7 @@ class ReviewStore:
         except sqlite3.IntegrityError:
             raise
         except sqlite3.DatabaseError as error:
-            raise BadInput(f"{self.path}: {_remedy(str(error))}") from None
+            raise StoreTrouble(f"{self.path}: {_remedy(str(error))}") from None
 
     def _append(self, statement: str, values: tuple[object, ...]) -> bool:
         """Whether the row was new; a row with a known key is left as it is."""
@@ -172,6 +183,16 @@ class ReviewStore:
             ).fetchall()
         return [_given(row) for row in rows]
 
+    def changes(self, after: int) -> tuple[int, list[Given | str]]:
+        """What was appended behind number ``after``: verdicts, and the keys of those retracted; and the last number."""
+        with self._told():
+            rows = self._base.execute(
+                "SELECT key, item, person, answers, item_sha256, blind, tags, note, marks, at, retracts, seq"
+                " FROM verdicts WHERE seq > ? ORDER BY seq",
+                (after,),
+            ).fetchall()
+        return rows[-1][11] if rows else after, [row[10] or _given(row[:10]) for row in rows]
+
     def ratings(self) -> list[Rating]:
         """The last answer of each person to each question that stands."""
         last: dict[tuple[str, str], Rating] = {}
@@ -203,17 +224,20 @@ class ReviewStore:
     def keep_test(self, key: str, added: AddedTest) -> bool:
         """Append a test that a person kept; False when the key was there already."""
         return self._append(
-            "INSERT INTO added_tests (key, problem_id, test, kept_by, at) VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-            (key, added.problem_id, dumps(added.test.to_json()), added.kept_by, time.time()),
+            "INSERT INTO added_tests (key, problem_id, test, kept_by, item, at) VALUES (?,?,?,?,?,?)"
+            " ON CONFLICT DO NOTHING",
+            (key, added.problem_id, dumps(added.test.to_json()), added.kept_by, added.item, added.at or time.time()),
         )
 
     def added_tests(self) -> list[AddedTest]:
         """The tests that people kept."""
         with self._told():
-            rows = self._base.execute("SELECT problem_id, test, kept_by FROM added_tests ORDER BY seq").fetchall()
+            rows = self._base.execute(
+                "SELECT problem_id, test, kept_by, item, at FROM added_tests ORDER BY seq"
+            ).fetchall()
         return [
-            AddedTest(problem, TestCase.from_json(json.loads(test), f"{self.path}, added test"), person)
-            for problem, test, person in rows
+            AddedTest(problem, TestCase.from_json(json.loads(test), f"{self.path}, added test"), person, item, at)
+            for problem, test, person, item, at in rows
         ]
 
     def show_outcomes(self, item: str, person: str) -> None:
@@ -239,6 +263,26 @@ class ReviewStore:
             rows = self._base.execute("SELECT body FROM drafts WHERE item = ? AND person = ?", (item, person))
             found = rows.fetchone()
         return json.loads(found[0]) if found else None
+
+    def secret(self, name: str, renew: bool = False) -> bytes:
+        """32 random bytes that stay the same for this file; ``renew`` makes new ones."""
+        then = "UPDATE SET value = excluded.value" if renew else "NOTHING"
+        self._append(f"INSERT INTO secrets VALUES (?,?) ON CONFLICT (name) DO {then}", (name, secrets.token_bytes(32)))
+        with self._told():
+            found: bytes = self._base.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()[0]
+        return found
+
+    def save_place(self, person: str, item: str) -> None:
+        """Keep at which item a person is."""
+        self._append(
+            "INSERT INTO places VALUES (?,?) ON CONFLICT (person) DO UPDATE SET item = excluded.item", (person, item)
+        )
+
+    def place(self, person: str) -> str | None:
+        """The item at which a person was, or None."""
+        with self._told():
+            found = self._base.execute("SELECT item FROM places WHERE person = ?", (person,)).fetchone()
+        return found[0] if found else None
 
     def evidence(self, cases: Iterable[Case]) -> Evidence:
         """Everything said about ``cases``, for agreement, apply and the exports."""
