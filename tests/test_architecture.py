@@ -23,8 +23,9 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"records"},
     "progress": set(),
     "prompts": {"records"},
-    "judge": {"records", "storage"},
-    "models": {"records", "prompts", "storage"},
+    "cluster": {"records"},
+    "judge": {"records", "storage", "cluster"},
+    "models": {"records", "prompts", "storage", "cluster"},
     "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
@@ -76,7 +77,7 @@ def test_arrows_only_go_down(room: str) -> None:
     assert {name: rooms for name, rooms in wrong.items() if rooms} == {}
 
 
-SERVED = {("service.py", "starlette"), ("service.py", "anyio"), ("ray_judge.py", "ray")}
+SERVED = {("service.py", "starlette"), ("service.py", "anyio")}
 """What the judge needs only when it is a server, or on many machines."""
 
 
