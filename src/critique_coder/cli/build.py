@@ -69,7 +69,7 @@ def command(
         return
     if output is None:
         raise click.UsageError("Missing option '--output' / '-o'.")
-    if settings.candidates.path is None and settings.candidates.endpoint is None:
+    if settings.filter.tokenizer or (settings.candidates.path is None and settings.candidates.endpoint is None):
         quiet_libraries()
     from critique_coder.data.build import build
 
