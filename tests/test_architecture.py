@@ -25,8 +25,9 @@ ALLOWED: dict[str, set[str]] = {
     "look": set(),
     "web": {"records"},
     "prompts": {"records"},
-    "judge": {"records", "storage", "web"},
-    "models": {"records", "prompts", "storage"},
+    "cluster": {"records"},
+    "judge": {"records", "storage", "web", "cluster"},
+    "models": {"records", "prompts", "storage", "cluster"},
     "data": {"fields", "records", "feedback", "storage", "prompts", "judge", "models"},
     "training": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
     "evaluation": {"records", "feedback", "storage", "prompts", "judge", "models", "data"},
@@ -78,7 +79,7 @@ def test_arrows_only_go_down(room: str) -> None:
     assert {name: rooms for name, rooms in wrong.items() if rooms} == {}
 
 
-SERVED = {("service.py", "starlette"), ("service.py", "anyio"), ("ray_judge.py", "ray")}
+SERVED = {("service.py", "starlette"), ("service.py", "anyio")}
 """What the judge needs only when it is a server, or on many machines."""
 
 

@@ -149,15 +149,8 @@ class TestCase:
             for key, item in value.items()
             if item is not None or (key, value.get("kind")) == ("expected", "call")
         }
-        kind = Fields(value, where, known=tuple(value)).choice("kind", TestKind)
-        own = {
-            TestKind.STDIO: ("stdin", "stdout", "checker"),
-            TestKind.CALL: ("args", "kwargs", "expected", "checker"),
-            TestKind.SCRIPT: ("code",),
-            TestKind.UNITTEST: ("code",),
-            TestKind.PROJECT: ("files", "command", "build", "solution_file"),
-        }[kind]
-        fields = Fields(value, where, known=("kind", *own))
+        kind = Fields(value, where, known=value).choice("kind", TestKind)
+        fields = Fields(value, where, known=_TEST_KEYS[kind])
         checker = Checker.from_json(value["checker"], f"{where}, key 'checker'") if value.get("checker") else None
         if kind is TestKind.STDIO:
             return cls(kind, stdin=fields.text("stdin"), stdout=fields.text("stdout"), checker=checker)
@@ -183,6 +176,16 @@ class TestCase:
                 solution_file=path,
             )
         return cls(kind, code=fields.text("code", empty=False))
+
+
+_TEST_KEYS: dict[TestKind, tuple[str, ...]] = {
+    TestKind.STDIO: ("kind", "stdin", "stdout", "checker"),
+    TestKind.CALL: ("kind", "args", "kwargs", "expected", "checker"),
+    TestKind.SCRIPT: ("kind", "code"),
+    TestKind.UNITTEST: ("kind", "code"),
+    TestKind.PROJECT: ("kind", "files", "command", "build", "solution_file"),
+}
+"""The keys of a test of each kind."""
 
 
 def project_files(value: Mapping[str, Json], where: str) -> dict[str, str]:

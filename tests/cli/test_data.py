@@ -35,6 +35,8 @@ def summary(*words: object, exit_code: int = 0) -> dict[str, Any]:
 def test_stats_count_what_is_there(built: BuiltData, tmp_path: Path) -> None:
     found = summary("stats", built.folder, "--html", tmp_path / "stats.html")
     assert found["problems"]["by_licence"] == {"MIT": 6} and found["problems"]["tests"]["median"] == 4
+    assert [(source["read"], source["kept"]) for source in found["lost"].values()] == [(6, 6)]
+    assert found["table1"]["kept"]["questions"] == 6
     assert found["difficulty"]["never_solved"] == 0 and sum(found["difficulty"]["histogram"]) == 6
     assert found["difficulty"]["histogram"][4] == 6
     assert {name: author["solutions"] for name, author in found["authors"].items()} == {"author 0": 18, "author 1": 12}
@@ -50,6 +52,7 @@ def test_stats_count_what_is_there(built: BuiltData, tmp_path: Path) -> None:
 
 def test_stats_print_tables(built: BuiltData) -> None:
     text = run("stats", built.folder).stdout
+    assert "40 % to 50 %" in text and "avg tests" in text
     assert "never solved" in text and "author 1" in text and "Cramér" in text and "█" in text
 
 

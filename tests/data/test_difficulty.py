@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.data.difficulty import Difficulty, outside, pass_at, strata
+from critique_coder.data.difficulty import Difficulty, outside, pass_at, solved_shares, strata
 from critique_coder.data.mix import convert
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.records import Outcome, Solution
@@ -44,7 +44,8 @@ def test_the_table_has_a_line_for_each_problem_and_model() -> None:
     assert summary["models"]["a"] == {
         "problems": 2, "samples": 4, "pass@1": 0.75, "pass@2": 1.0, "pass@4": None, "tokens_per_solution": 30.0,
     }  # fmt: skip
-    assert found.shares() == {"p": pytest.approx(1 / 3), "q": 1.0} and found.shares("b") == {"p": 0.0}
+    levels = [level.to_json() for level in found.levels()]
+    assert solved_shares(levels) == {"p": pytest.approx(1 / 3), "q": 1.0} and solved_shares(levels, "b") == {"p": 0.0}
 
 
 def test_what_no_model_solves_is_listed_with_the_tests_that_all_fail() -> None:

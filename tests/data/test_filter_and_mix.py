@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.data.filter import count_tokens, drawn, filtered
+from critique_coder.data.filter import count_tokens, drawn, filtered, token_counter
 from critique_coder.data.label import balance, critique_rows
 from critique_coder.data.losses import Loss
 from critique_coder.data.mix import RowKind, Split, Templates, convert, critique_row, heldout_pairs, solve_row, split_of
 from critique_coder.data.recipe import FilterSettings, LabelSettings
 from critique_coder.prompts import load_template
-from critique_coder.records import CritiqueRow, Outcome, Problem, TestCase, TestKind
+from critique_coder.records import BadInput, CritiqueRow, Outcome, Problem, TestCase, TestKind
+from critique_coder.storage import dumps
 from making import a_problem, a_row, a_solution, a_verdict
+from tiny_model import tiny_tokenizer
 
 TEMPLATES = Templates(load_template("solve"), load_template("critique"))
 
@@ -230,3 +233,17 @@ def test_rows_carry_what_training_needs() -> None:
     assert (critique["label_source"], critique["split"]) == ("tests", "heldout")
     assert "x = 'WRONG'" in critique["prompt"][0]["content"]
     assert solve["template_hash"] == TEMPLATES.solve.sha256 != critique["template_hash"]
+
+
+def test_tokens_are_a_tokenizers_or_words_numbers_and_signs(tmp_path: Path) -> None:
+    tiny_tokenizer().save_pretrained(tmp_path / "tokens")
+    test = TestCase(TestKind.STDIO, stdin="w1 w2 w3", stdout="w4")
+    assert token_counter(None)(test) == token_counter("")(test) == count_tokens(test)
+    counted = token_counter(str(tmp_path / "tokens"))(test)
+    assert counted == len(tiny_tokenizer().encode(dumps(test.to_json()), add_special_tokens=False))
+
+
+def test_a_tokenizer_that_is_nowhere_is_told_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(BadInput, match=r'filter.tokenizer = .*filter.tokenizer="" to count words'):
+        token_counter(str(tmp_path / "none"))

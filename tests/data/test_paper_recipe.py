@@ -65,7 +65,7 @@ def printed(place: Path) -> str:
     command += [
         f"source.0.path={place / 'seed_testcase.jsonl'}",
         f"candidates.path={place / 'recorded.jsonl'}",
-        "filter={max_test_tokens = 200, max_tests = 30}",
+        'filter.tokenizer=""',
         f'contamination.against=["cruxeval={place / "cruxeval.jsonl"}"]',
         "judge.workers=2",
         "duplicates.near=0",

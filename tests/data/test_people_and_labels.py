@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from critique_coder.data.label import Doubt, critique_rows, doubtful, label_counts
+from critique_coder.data.label import Doubt, LabelCounts, critique_rows, doubtful
 from critique_coder.data.losses import Loss
 from critique_coder.data.people import People, read_people
 from critique_coder.data.recipe import LabelSettings
@@ -86,7 +86,12 @@ def test_what_lies_near_the_threshold_is_listed(passed: int, strict: bool) -> No
 def test_the_manifest_counts_sources_and_doubts(tmp_path: Path) -> None:
     person = labelled(feedback(tmp_path, says("x = 1\n", False)), 10)
     rows = [person, a_row("b", "q", True), a_row("c", "q", False, 0.8)]
-    counts = label_counts(rows, doubtful(rows, LabelSettings()))
+    found = LabelCounts()
+    for row in rows:
+        found.add(row)
+    for doubt in doubtful(rows, LabelSettings()):
+        found.doubt(doubt)
+    counts = found.to_json()
     assert counts == {
         "total": 3, "true": 1, "by_source": {"human": 1, "tests": 2}, "doubtful": {"borderline": 1, "contradicted": 1},
     }  # fmt: skip

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ray.cluster_utils import Cluster
@@ -17,6 +14,9 @@ from critique_coder.judge import Judge
 from critique_coder.judge.ray_judge import RayJudge
 from critique_coder.records import BadInput, Outcome, Problem, Solution, TestCase, TestKind
 from critique_coder.storage import sha256_file, write_jsonl
+from ray_cluster import _head as _head
+from ray_cluster import cluster as cluster
+from ray_cluster import node_lost
 from small_build import small_build
 
 PROBLEM = Problem("p", "s", tuple(TestCase(TestKind.CALL, args=(x,), expected=2 * x) for x in (1, 2)), entry_point="f")
@@ -27,19 +27,6 @@ SETTINGS = {"time_limit_s": 2, "memory_limit_mb": 128}
 def pairs(count: int, sleep: float = 0) -> list[tuple[Problem, Solution]]:
     wait = f"import time\ntime.sleep({sleep})\n" if sleep else ""
     return [(PROBLEM, Solution(f"s{n}", "p", wait + CODES[n % len(CODES)])) for n in range(count)]
-
-
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    source = str(Path(__file__).parents[2] / "src")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    memory: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
-    one = Cluster(initialize_head=True, head_node_args=memory)
-    one.add_node(num_cpus=1, object_store_memory=80 << 20)
-    one.wait_for_nodes()
-    yield one
-    one.shutdown()
 
 
 def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(cluster: Cluster) -> None:
@@ -60,27 +47,12 @@ def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(clus
 
 
 def test_a_build_on_a_cluster_that_loses_a_node_is_the_one_made_here(cluster: Cluster, tmp_path: Path) -> None:
-    import threading
-
     from critique_coder.data.verify import JudgeOptions
 
     here = small_build(tmp_path / "here")
-    folder = tmp_path / "there"
-    stop = threading.Event()
-
-    def lose_a_node() -> None:
-        log = folder / "data" / "verdicts.jsonl"
-        while not stop.is_set() and not (log.exists() and log.stat().st_size):
-            stop.wait(0.01)
-        cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-
-    killer = threading.Thread(target=lose_a_node)
-    killer.start()
-    try:
-        there = small_build(folder, options=JudgeOptions(ray=cluster.address))
-    finally:
-        stop.set()
-        killer.join()
+    log = tmp_path / "there" / "data" / "verdicts.jsonl"
+    with node_lost(cluster, lambda: log.exists() and log.stat().st_size > 0):
+        there = small_build(tmp_path / "there", options=JudgeOptions(ray=cluster.address))
     names = here.manifest["outputs"]
     assert {name: sha256_file(there.folder / name) for name in names} == {
         name: sha256_file(here.folder / name) for name in names

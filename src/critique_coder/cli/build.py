@@ -27,7 +27,9 @@ from critique_coder.records import Json
 )
 @click.option("--model", help="Folder or hub id of the model that writes the candidate solutions.")
 @click.option("--endpoint", help="OpenAI-compatible server that writes them, such as http://localhost:8000/v1.")
-@click.option("--ray", metavar="ADDRESS", help="Judge on the nodes of this Ray cluster; 'auto' for this machine's own.")
+@click.option(
+    "--ray", metavar="ADDRESS", help="Sample and judge on the nodes of this Ray cluster ('auto': this one's)."
+)
 @print_config_option
 @unsafe_option
 @json_option
@@ -67,7 +69,7 @@ def command(
         return
     if output is None:
         raise click.UsageError("Missing option '--output' / '-o'.")
-    if settings.candidates.path is None and settings.candidates.endpoint is None:
+    if settings.filter.tokenizer or (settings.candidates.path is None and settings.candidates.endpoint is None):
         quiet_libraries()
     from critique_coder.data.build import build
 

@@ -12,10 +12,12 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from critique_coder.data.tables import TABLE1
 from critique_coder.records import CritiqueRow, Json, Problem, TestCase, TestKind, Verdict
 from critique_coder.storage import dumps
 
-_BARS = " ▁▂▃▄▅▆▇█"
+_WIDEST = 24
+"""Signs of the longest bar."""
 _LONGEST = 60
 _SHOWN = 10
 """Ids of a list that are shown."""
@@ -29,15 +31,15 @@ def table(title: str, *columns: str) -> Table:
     return made
 
 
-def plot(counts: list[int]) -> str:
-    """Counts as a row of bars; the highest is full, and what is not zero can be seen."""
-    most = max(counts, default=0) or 1
-    return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
+def bar(count: int, most: int) -> str:
+    """A bar of a plot whose highest count is ``most``; what is not zero can be seen."""
+    return "█" * -(-count * _WIDEST // (most or 1))
 
 
 def overview_tables(found: Mapping[str, Json]) -> Iterator[RenderableType]:
     """The numbers of ``data.overview`` as tables."""
-    yield _counts("problems by source", found["problems"]["by_source"])
+    yield _kept(found["lost"])
+    yield _table1(found["table1"])
     yield _counts("licences", found["problems"]["by_licence"])
     lengths = table("sizes", "what", "count", "mean", "median", "95 %")
     for name, values in (
@@ -59,7 +61,8 @@ def overview_tables(found: Mapping[str, Json]) -> Iterator[RenderableType]:
     for split, values in found["rows"].items():
         for kind, count in values["by_kind"].items():
             rows.add_row(split, kind, number(count))
-        rows.add_row(split, "of correct solutions", number(values["true"]))
+            if kind == "critique":
+                rows.add_row(split, "of a correct solution", number(values["true"]))
     yield rows
 
 
@@ -71,12 +74,31 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
     return made
 
 
+def _kept(found: Mapping[str, Json]) -> Table:
+    made = table("problems by source", "source", "read", "kept", "lost")
+    made.columns[-1].justify = "left"
+    for name, counts in found.items():
+        lost = ", ".join(f"{count} {reason}" for reason, count in counts["lost"].items())
+        made.add_row(escape(name), number(counts["read"]), number(counts["kept"]), escape(lost))
+    return made
+
+
+def _table1(found: Mapping[str, Json]) -> Table:
+    made = table("the paper's table 1", "", *found)
+    for key, title in TABLE1.items():
+        made.add_row(title, *(number(state[key]) for state in found.values()))
+    return made
+
+
 def _difficulty(found: Mapping[str, Json]) -> Table:
-    made = table("difficulty: problems by the share of solutions that pass all tests", "", "")
-    made.show_header = False
-    made.add_row("never solved", number(found["never_solved"]))
-    made.add_row("always solved", number(found["always_solved"]))
-    made.add_row("0 % to 100 %", plot(found["histogram"]))
+    made = table("difficulty", "solutions that pass", "problems", "")
+    made.columns[-1].justify = "left"
+    bins = found["histogram"]
+    for place, count in enumerate(bins):
+        low, high = (round(100 * side / len(bins)) for side in (place, place + 1))
+        made.add_row(f"{low} % to {high} %", number(count), bar(count, max(bins)))
+    made.add_row("none (never solved)", number(found["never_solved"]), "")
+    made.add_row("all (always solved)", number(found["always_solved"]), "")
     return made
 
 

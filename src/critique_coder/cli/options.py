@@ -75,8 +75,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore")
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    logging.getLogger("accelerate").setLevel(logging.ERROR)
+    for library in ("transformers", "accelerate", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     import datasets
     from transformers.utils import logging as transformers_logging
 

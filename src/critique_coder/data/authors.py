@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from critique_coder.data.candidates import Spent, cache_of, plan_of_candidates, samples_in, write_samples
 from critique_coder.data.mix import Split
 from critique_coder.data.recipe import AuthorSettings, CandidateSettings
 from critique_coder.models import TextModel, open_model
+from critique_coder.models.ray_model import RayModel
 from critique_coder.prompts import Template, extract_code
 from critique_coder.records import BadInput, Json, Problem, Solution
 from critique_coder.storage import read_rows, write_jsonl
@@ -29,25 +31,37 @@ def recorded_files(settings: CandidateSettings) -> list[str]:
 
 
 def write_solutions(
-    settings: CandidateSettings, sides: Sides, template: Template, seed: int, folder: Path, counts: dict[str, Json]
+    settings: CandidateSettings,
+    sides: Sides,
+    template: Template,
+    seed: int,
+    folder: Path,
+    counts: dict[str, Json],
+    ray: str | None = None,
 ) -> None:
     """Write every author's solutions to ``solutions.jsonl`` of the folder, one author after the other; resumable.
 
     ``counts`` gets the tokens and the price of each author, and how many recorded solutions are of other problems.
-    Raises BadInput, ModelError.
+    With ``ray`` models are sampled on the nodes of the cluster at that address. Raises BadInput, ModelError.
     """
-    solutions = _each_once(_solutions(settings, sides, template, seed, folder, counts))
+    solutions = _each_once(_solutions(settings, sides, template, seed, folder, counts, ray))
     write_jsonl(folder / "solutions.jsonl", (solution.to_json() for solution in solutions))
 
 
 def _solutions(
-    settings: CandidateSettings, sides: Sides, template: Template, seed: int, folder: Path, counts: dict[str, Json]
+    settings: CandidateSettings,
+    sides: Sides,
+    template: Template,
+    seed: int,
+    folder: Path,
+    counts: dict[str, Json],
+    ray: str | None,
 ) -> Iterator[Solution]:
     for place, author in enumerate(settings.authors()):
         number = place if settings.author else None
         spent = Spent(author)
         for solution in (
-            _sampled(author, number, sides, template, seed, folder, cache_of(settings.cache))
+            _sampled(author, number, sides, template, seed, folder, cache_of(settings.cache), ray)
             if author.path is None
             else _recorded(author.path, sides, counts)
         ):
@@ -78,19 +92,32 @@ def _sampled(
     seed: int,
     folder: Path,
     cache: Path | None,
+    ray: str | None,
 ) -> Iterator[Solution]:
-    opened = _once(lambda: open_model(author.model, author.endpoint, author.batch_size, cache))
-    for split, n in ((Split.TRAIN, author.n), (Split.HELDOUT, author.heldout_n)):
-        plan = plan_of_candidates(author.model_dump(), n, seed, number)
-        suffix = "" if number is None else f"-{number}"
-        part = folder / f"candidates/{split.value}{suffix}.jsonl"
-        write_samples(opened, sides[split], plan, template, part, f"candidates ({split.value}{suffix})")
+    suffix = "" if number is None else f"-{number}"
+    parts = {split: folder / f"candidates/{split.value}{suffix}.jsonl" for split in (Split.TRAIN, Split.HELDOUT)}
+    with _once(lambda: _opened(author, cache, ray)) as opened:
+        for split, part in parts.items():
+            plan = plan_of_candidates(author.model_dump(), _solutions_a_problem(author, split), seed, number)
+            write_samples(opened, sides[split], plan, template, part, f"candidates ({split.value}{suffix})")
+    for part in parts.values():
         if part.exists():
             yield from samples_in(part)
 
 
-def _once(open_it: Callable[[], TextModel]) -> Callable[[], TextModel]:
-    """The model is opened when it is first asked for, and kept."""
+def _solutions_a_problem(author: AuthorSettings, split: Split) -> int:
+    return author.n if split is Split.TRAIN else author.heldout_n
+
+
+def _opened(author: AuthorSettings, cache: Path | None, ray: str | None) -> TextModel:
+    if ray is not None:
+        return RayModel(ray, author.model, author.endpoint, author.batch_size, cache)
+    return open_model(author.model, author.endpoint, author.batch_size, cache)
+
+
+@contextmanager
+def _once(open_it: Callable[[], TextModel]) -> Iterator[Callable[[], TextModel]]:
+    """The model is opened when it is first asked for, and kept; one on a cluster is closed at the end."""
     kept: list[TextModel] = []
 
     def opened() -> TextModel:
@@ -98,7 +125,12 @@ def _once(open_it: Callable[[], TextModel]) -> Callable[[], TextModel]:
             kept.append(open_it())
         return kept[0]
 
-    return opened
+    try:
+        yield opened
+    finally:
+        for model in kept:
+            if isinstance(model, RayModel):
+                model.close()
 
 
 def _each_once(solutions: Iterable[Solution]) -> Iterator[Solution]:

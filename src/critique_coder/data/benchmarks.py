@@ -42,7 +42,10 @@ def _open(name: str, path: str | None) -> Benchmark:
 
 
 def _problems(name: str, path: str | None) -> Benchmark:
-    source = open_source(name, path)
+    try:
+        source = open_source(name, path)
+    except BadInput as error:
+        raise BadInput(f'contamination.against, {name!r}: {error}; "{name}=PATH" there says where it lies') from None
 
     def items() -> Iterator[Item]:
         for problem in source.stream(lambda problem_id, reason: None):

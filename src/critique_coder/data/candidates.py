@@ -13,6 +13,7 @@ from critique_coder.data.recipe import AuthorSettings
 from critique_coder.models import Completion, Progress, Sampling, TextModel
 from critique_coder.models.embedded import cache_folder
 from critique_coder.models.endpoint import EndpointModel
+from critique_coder.models.ray_model import Ask, RayModel
 from critique_coder.progress import Bar, bar
 from critique_coder.prompts import Template, extract_code, solve_prompt
 from critique_coder.records import Json, Problem, Solution
@@ -76,7 +77,8 @@ def write_samples(
     """Write ``plan.n`` solutions for each problem to ``output`` (JSON Lines); only one chunk of them is held.
 
     Problems are sampled in chunks; the seed of a chunk follows from the plan's seed and the ids in it, so that a run
-    that was killed goes on to the same result. The model is only opened when something is left to do.
+    that was killed goes on to the same result, and one over many machines comes to it. The model is only opened when
+    something is left to do.
     """
     if plan.n == 0 or not problems:
         return
@@ -107,7 +109,7 @@ def _answered(
     progress: Progress,
 ) -> Iterator[tuple[Problem, list[Completion]]]:
     """Each problem from ``begin`` with its answers, in order. An endpoint is kept busy over the bounds of problems."""
-    if plan.endpoint and isinstance(model, EndpointModel):
+    if plan.endpoint and isinstance(model, EndpointModel | RayModel):
         jobs = (
             (prompt, _reseeded(plan.sampling, [problem.id]).seed + number)
             for place in range(begin, len(problems))
@@ -119,11 +121,21 @@ def _answered(
         for place in range(begin, len(problems)):
             yield problems[place], list(islice(answers, plan.n))
         return
-    for start in range(begin, len(problems), size):
+    starts = range(begin, len(problems), size)
+    if isinstance(model, RayModel):
+        asks = (_ask(problems[start : start + size], plan, template) for start in starts)
+        for start, chunk_answers in zip(starts, model.each(asks, progress), strict=True):
+            yield from zip(problems[start : start + size], chunk_answers, strict=True)
+        return
+    for start in starts:
         chunk = problems[start : start + size]
-        prompts = [solve_prompt(template, problem) for problem in chunk]
-        sampling = _reseeded(plan.sampling, [problem.id for problem in chunk])
-        yield from zip(chunk, model.sample(prompts, plan.n, sampling, progress), strict=True)
+        ask = _ask(chunk, plan, template)
+        yield from zip(chunk, model.sample(ask.prompts, ask.n, ask.sampling, progress), strict=True)
+
+
+def _ask(chunk: Sequence[Problem], plan: SamplingPlan, template: Template) -> Ask:
+    prompts = tuple(solve_prompt(template, problem) for problem in chunk)
+    return Ask(prompts, plan.n, _reseeded(plan.sampling, [problem.id for problem in chunk]))
 
 
 class Meter:

@@ -99,15 +99,6 @@ class Difficulty:
                 "failed_by_all": sorted(n for n, count in never.failed.items() if count == never.samples),
             }
 
-    def shares(self, model: str | None = None) -> dict[str, float]:
-        """Each problem's share of solutions that pass every test: one model's, or all of them together."""
-        sums: dict[str, tuple[int, int]] = {}
-        for level in self._levels.values():
-            if model is None or level.model == model:
-                passed, samples = sums.get(level.problem_id, (0, 0))
-                sums[level.problem_id] = (passed + level.passed, samples + level.samples)
-        return {name: passed / samples for name, (passed, samples) in sums.items()}
-
     def summary(self) -> dict[str, Json]:
         """The paper's Table 2 for each model, and how many problems nothing solves."""
         models = sorted({level.model for level in self._levels.values()})
@@ -130,6 +121,19 @@ def _summary(levels: list[Level]) -> dict[str, Json]:
 def pass_at(samples: int, passed: int, k: int) -> float:
     """The unbiased estimate of pass@k from ``samples`` >= k draws: 1 - C(n - c, k) / C(n, k) (Chen et al. 2021)."""
     return 1 - comb(samples - passed, k) / comb(samples, k)
+
+
+def solved_shares(levels: Iterable[Mapping[str, Json]], model: str | None = None) -> dict[str, float]:
+    """Each problem's share of solutions that pass every test, from the lines of ``difficulty.jsonl``.
+
+    One model's, or with None all of them together.
+    """
+    sums: dict[str, tuple[int, int]] = {}
+    for level in levels:
+        if model is None or level["model"] == model:
+            passed, samples = sums.get(level["problem_id"], (0, 0))
+            sums[level["problem_id"]] = (passed + level["passed"], samples + level["samples"])
+    return {name: passed / samples for name, (passed, samples) in sums.items()}
 
 
 def outside(shares: Mapping[str, float], keep: tuple[float, float]) -> dict[str, float]:

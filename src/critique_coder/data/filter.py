@@ -6,6 +6,7 @@ import heapq
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from critique_coder.data.losses import Loss
 from critique_coder.data.recipe import FilterSettings
@@ -43,18 +44,26 @@ def count_tokens(test: TestCase) -> int:
 
 def token_counter(tokenizer: str | None) -> CountTokens:
     """What counts a test's tokens: the built-in way, or a tokenizer's; raises BadInput when it cannot be loaded."""
-    if tokenizer is None:
+    if not tokenizer:
         return count_tokens
     try:
-        from transformers import AutoTokenizer
-
-        loaded = AutoTokenizer.from_pretrained(tokenizer)
+        loaded = _tokenizer(tokenizer)
     except Exception as error:  # the hub client and the library raise many kinds; all mean the same to the user
         raise BadInput(
-            f"filter.tokenizer = {tokenizer!r}: cannot be loaded ({type(error).__name__}); give the folder of a "
-            "tokenizer, or leave the setting out"
+            f"filter.tokenizer = {tokenizer!r}: is no tokenizer's folder, and cannot be had from the hub "
+            f'({type(error).__name__}); give a folder, or filter.tokenizer="" to count words, numbers and signs'
         ) from None
     return lambda test: len(loaded.encode(dumps(test.to_json()), add_special_tokens=False, verbose=False))
+
+
+def _tokenizer(name: str) -> Any:
+    """What lies here is taken first: where there is no network the hub is asked for most of a minute."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name, local_files_only=True)
+    except OSError:
+        return AutoTokenizer.from_pretrained(name)
 
 
 def _draw(tests: list[TestCase], most: int, seed: int, problem_id: str) -> list[TestCase]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -160,20 +160,31 @@ def _near(pass_rate: float | None, bound: float, distance: float) -> bool:
     return pass_rate is not None and 0 < pass_rate < 1 and abs(pass_rate - bound) <= distance + 1e-9
 
 
-def label_counts(rows: Iterable[CritiqueRow], doubts: Iterable[Doubtful]) -> dict[str, Json]:
-    """What the manifest says of the labels: rows, True ones, by source, and the doubtful ones by reason."""
-    by_source: Counter[str] = Counter()
-    total = true = 0
-    for row in rows:
-        by_source[row.label_source.value] += 1
-        total, true = total + 1, true + row.label
-    listed = Counter(found.doubt.value for found in doubts)
-    return {
-        "total": total,
-        "true": true,
-        "by_source": dict(sorted(by_source.items())),
-        "doubtful": dict(sorted(listed.items())),
-    }
+@dataclass(slots=True)
+class LabelCounts:
+    """Takes labelled rows and doubtful ones one by one; what the manifest says of the labels."""
+
+    _sources: Counter[str] = field(default_factory=Counter)
+    _true: int = 0
+    _doubts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, row: CritiqueRow) -> None:
+        """Count one row."""
+        self._sources[row.label_source.value] += 1
+        self._true += row.label
+
+    def doubt(self, found: Doubtful) -> None:
+        """Count one doubtful row."""
+        self._doubts[found.doubt.value] += 1
+
+    def to_json(self) -> dict[str, Json]:
+        """Rows, True ones, rows by the source of the label, and doubtful ones by reason."""
+        return {
+            "total": self._sources.total(),
+            "true": self._true,
+            "by_source": dict(sorted(self._sources.items())),
+            "doubtful": dict(sorted(self._doubts.items())),
+        }
 
 
 def balance(rows: Sequence[L], seed: int) -> list[L]:

@@ -1,4 +1,4 @@
-"""What is in a build, as numbers: problems, difficulty, authors, outcomes, labels, style, rows."""
+"""What is in a build, as numbers: problems and what was lost, difficulty, authors, outcomes, labels, style, rows."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ def overview(data: BuiltData) -> dict[str, Json]:
     """The numbers of a finished build; texts are read one record at a time. Raises BadInput."""
     authors, tokens = _authors(data)
     by_problem, by_author, outcomes = _verdicts(data, authors, tokens)
+    counts = data.manifest["counts"]
     return {
         "problems": _problems(data),
+        "lost": counts["problems"]["by_source"],
+        "table1": counts["table1"],
         "difficulty": _difficulty(by_problem),
         "authors": {name: found.to_json() for name, found in sorted(by_author.items())},
         "outcomes": dict(outcomes.most_common()),
@@ -59,18 +62,15 @@ def spread(values: Iterable[float]) -> dict[str, Json]:
 
 
 def _problems(data: BuiltData) -> dict[str, Json]:
-    sources: Counter[str] = Counter()
     licences: Counter[str] = Counter()
     kinds: Counter[str] = Counter()
     tests, statements = [], []
     for problem in data.problems.values():
-        sources[problem.source or "not stated"] += 1
         licences[problem.licence or "not stated"] += 1
         kinds.update({test.kind.value for test in problem.tests})
         tests.append(len(problem.tests))
         statements.append(len(problem.statement))
     return {
-        "by_source": dict(sources.most_common()),
         "by_licence": dict(licences.most_common()),
         "with_tests_of_kind": dict(kinds.most_common()),
         "tests": spread(tests),

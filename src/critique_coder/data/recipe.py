@@ -25,7 +25,7 @@ class FilterSettings(Settings):
     max_test_tokens: int = Field(200, ge=1)
     """Drop tests longer than this many tokens, counted in the test as JSON."""
     tokenizer: str | None = None
-    """Whose tokens: a tokenizer's folder or hub id; words, numbers and signs when nothing is said."""
+    """Whose tokens: a tokenizer's folder or hub id; words, numbers and signs when nothing, or "", is said."""
     max_tests: int = Field(30, ge=1)
     """Keep at most this many tests of a problem, drawn at random by its id."""
     max_problems: int = Field(0, ge=0)

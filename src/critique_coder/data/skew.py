@@ -84,8 +84,8 @@ def comment_share(code: str) -> float:
 
     Code that Python cannot read counts the lines that begin with ``#`` or ``//``.
     """
-    whole = sum(not sign.isspace() for sign in code)
-    if not whole:
+    whole = _characters(code)
+    if not whole or not ("#" in code or "//" in code):
         return 0.0
     try:
         comments = [
@@ -95,7 +95,12 @@ def comment_share(code: str) -> float:
         ]
     except (tokenize.TokenError, SyntaxError, ValueError):
         comments = [line for line in code.splitlines() if line.lstrip().startswith(("#", "//"))]
-    return sum(not sign.isspace() for comment in comments for sign in comment) / whole
+    return sum(map(_characters, comments)) / whole
+
+
+def _characters(text: str) -> int:
+    """How many characters are not white space."""
+    return sum(map(len, text.split()))
 
 
 def _auc(true: np.ndarray, false: np.ndarray) -> float:

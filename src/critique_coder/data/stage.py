@@ -120,10 +120,11 @@ class Work:
         before = {row["problem_id"] for row in self.rows(losses_of(self.stages[0].name))}
         return count_lines(self.file(READ_PROBLEMS)) - len(lost - before)
 
-    def problems(self) -> Iterator[Problem]:
-        """The problems of the finished ``problems.jsonl``, one at a time."""
+    def problems(self, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Problem]:
+        """The problems of the finished ``problems.jsonl`` whose id is ``wanted``, one at a time."""
         for where, row in read_rows(self.file("problems.jsonl")):
-            yield Problem.from_json(row, where)
+            if wanted(row["id"]):
+                yield Problem.from_json(row, where)
 
     def write_losses(self, stage: str, lost: Iterable[Loss]) -> None:
         """Write what a dropping stage lost."""

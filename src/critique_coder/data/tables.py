@@ -45,18 +45,19 @@ def input_characters(test: TestCase) -> int:
     return len(test.code)
 
 
-_ROWS = {
+TABLE1 = {
     "questions": "questions",
     "mean_tests": "avg tests",
     "median_tests": "median tests",
     "mean_input_characters": "avg chars of an input",
 }
+"""The rows of Table 1 and their titles."""
 
 
 def table1_lines(columns: dict[str, dict[str, Json]]) -> list[str]:
     """Table 1 for the terminal: a line a figure, a column a state of the corpus."""
     lines = [f"{'':<22}" + "".join(f"{name:>12}" for name in columns)]
-    for key, title in _ROWS.items():
+    for key, title in TABLE1.items():
         cells = [column[key] for column in columns.values()]
         lines.append(f"{title:<22}" + "".join(f"{_cell(cell):>12}" for cell in cells))
     return lines

@@ -21,7 +21,7 @@ def run(work: Work) -> Counts:
         names[Split.TRAIN if work.is_train(problem) else Split.HELDOUT].append(problem.id)
     sides = {split: _Problems(own, index) for split, own in names.items()}
     recipe = work.recipe
-    write_solutions(recipe.candidates, sides, work.templates.solve, recipe.seed, work.folder, counts)
+    write_solutions(recipe.candidates, sides, work.templates.solve, recipe.seed, work.folder, counts, work.options.ray)
     return counts
 
 

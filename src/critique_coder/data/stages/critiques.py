@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
+from sys import intern
 
 from critique_coder.data.index import problem_index, solution_of, verdict_index
-from critique_coder.data.label import LabelOf, balance, doubtful, each_critique_row, label_counts
+from critique_coder.data.label import LabelCounts, LabelOf, balance, doubtful, each_critique_row
 from critique_coder.data.people import read_people
 from critique_coder.data.skew import Skew
 from critique_coder.data.stage import Counts, Stage, Work
 from critique_coder.progress import bar
-from critique_coder.records import CritiqueRow, Solution
+from critique_coder.records import CritiqueRow, Json, Solution
 from critique_coder.storage import count_lines, read_rows, write_jsonl
 
 
@@ -18,31 +19,43 @@ def run(work: Work) -> Counts:
     """Write ``critiques.jsonl`` and ``doubtful.jsonl``."""
     label = work.recipe.label
     problems, verdicts = problem_index(work.file("problems.jsonl")), verdict_index(work.file("verdicts.jsonl"))
-    own = (solution for solution in _solutions(work) if solution.problem_id in problems)
+    authors: dict[str, str | None] = {}
+    own = _solutions(work, problems, authors)
     rows = each_critique_row(problems, own, verdicts, label, read_people(label.people))
     write_jsonl(work.file("critiques.jsonl"), (row.to_json() for row in rows))
-    write_jsonl(work.file("doubtful.jsonl"), (doubt.to_json() for doubt in doubtful(critiques(work), label)))
-    counts = label_counts(critiques(work), doubtful(critiques(work), label))
-    return {"critiques": {**counts, "skew": _skew(work).to_json()}}
+    counts, skew = LabelCounts(), Skew()
+    write_jsonl(work.file("doubtful.jsonl"), _doubtful(work, authors, counts, skew))
+    return {"critiques": {**counts.to_json(), "skew": skew.to_json()}}
 
 
-def _solutions(work: Work) -> Iterator[Solution]:
+def _solutions(work: Work, problems: Container[str], authors: dict[str, str | None]) -> Iterator[Solution]:
+    """The solutions of problems that are left; notes who wrote them."""
     file = work.file("solutions.jsonl")
     with bar("critique data", count_lines(file), "solutions") as shown:
         for where, row in read_rows(file):
-            yield solution_of(row, where)
+            if row["problem_id"] in problems:
+                solution = solution_of(row, where)
+                authors[solution.id] = solution.author and intern(solution.author)
+                yield solution
             shown.advance()
 
 
-def _skew(work: Work) -> Skew:
-    refs = balance(labels(work), work.recipe.seed)
-    balanced = {ref.id for ref in refs}
-    authors = {row["id"]: row.get("author") for row in work.rows("solutions.jsonl")}
-    skew = Skew()
-    for row in critiques(work):
-        if row.id in balanced:
-            skew.add(row, authors[row.solution_id])
-    return skew
+def _doubtful(
+    work: Work, authors: Mapping[str, str | None], counts: LabelCounts, skew: Skew
+) -> Iterator[dict[str, Json]]:
+    """The lines of ``doubtful.jsonl``; every critique row goes by here once, and is counted."""
+    balanced = {ref.id for ref in balance(labels(work), work.recipe.seed)}
+
+    def counted() -> Iterator[CritiqueRow]:
+        for row in critiques(work):
+            counts.add(row)
+            if row.id in balanced:
+                skew.add(row, authors[row.solution_id])
+            yield row
+
+    for found in doubtful(counted(), work.recipe.label):
+        counts.doubt(found)
+        yield found.to_json()
 
 
 def critiques(work: Work) -> Iterator[CritiqueRow]:

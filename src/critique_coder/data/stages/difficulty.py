@@ -10,21 +10,15 @@ from critique_coder.storage import read_rows, write_jsonl
 
 
 def run(work: Work) -> Counts:
-    """Write ``difficulty.jsonl`` and ``never_solved.jsonl``."""
-    table = table_of(work)
-    write_jsonl(work.file("difficulty.jsonl"), (level.to_json() for level in table.levels()))
-    write_jsonl(work.file("never_solved.jsonl"), table.never_solved())
-    return {"difficulty": table.summary()}
-
-
-def table_of(work: Work) -> Difficulty:
-    """The table, from solutions and verdicts, which stand in the same order."""
+    """Write ``difficulty.jsonl`` and ``never_solved.jsonl``, from solutions and verdicts, which stand in one order."""
     table, kept = Difficulty(), {row["id"] for row in work.rows("problems.jsonl")}
     verdicts = read_rows(work.file("verdicts.jsonl"))
     for (where, row), (place, found) in zip(read_rows(work.file("solutions.jsonl")), verdicts, strict=True):
         if row["problem_id"] in kept:
             table.add(solution_of(row, where), Verdict.from_json(found, place))
-    return table
+    write_jsonl(work.file("difficulty.jsonl"), (level.to_json() for level in table.levels()))
+    write_jsonl(work.file("never_solved.jsonl"), table.never_solved())
+    return {"difficulty": table.summary()}
 
 
 STAGE = Stage(

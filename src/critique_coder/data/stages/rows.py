@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from critique_coder.data.difficulty import outside, strata
+from critique_coder.data.difficulty import outside, solved_shares, strata
 from critique_coder.data.index import critique_index, problem_index
 from critique_coder.data.label import balance
 from critique_coder.data.mix import ProblemName, Split, convert, critique_row, heldout_pairs, solve_row, training_schema
 from critique_coder.data.stage import Counts, Stage, Work
 from critique_coder.data.stages.critiques import labels
-from critique_coder.data.stages.difficulty import table_of
 from critique_coder.records import BadInput, Json
 from critique_coder.storage import write_parquet
 
@@ -19,7 +18,7 @@ from critique_coder.storage import write_parquet
 def run(work: Work) -> Counts:
     """Write ``rows/train.parquet`` and ``rows/heldout.parquet``."""
     recipe = work.recipe
-    shares = table_of(work).shares(recipe.difficulty.model)
+    shares = solved_shares(work.rows("difficulty.jsonl"), recipe.difficulty.model)
     own = [problem.id for problem in work.problems() if work.is_train(problem)]
     dropped = outside(shares, recipe.difficulty.keep)
     learned = [name for name in own if name not in dropped]
@@ -52,17 +51,16 @@ def _chosen(work: Work, learned: list[str], shares: dict[str, float]) -> dict[st
 
 def _train(work: Work, learned: set[str], chosen: dict[str, str]) -> Iterator[dict[str, Json]]:
     rows = critique_index(work.file("critiques.jsonl"))
-    for problem in work.problems():
+    for problem in work.problems(learned.__contains__):
         if problem.id in chosen:
             yield critique_row(rows[chosen[problem.id]], problem, work.templates, Split.TRAIN)
-        elif problem.id in learned:
+        else:
             yield solve_row(problem, work.templates, Split.TRAIN)
 
 
 def _heldout(work: Work, train: set[str]) -> Iterator[dict[str, Json]]:
-    for problem in work.problems():
-        if problem.id not in train:
-            yield solve_row(problem, work.templates, Split.HELDOUT)
+    for problem in work.problems(lambda name: name not in train):
+        yield solve_row(problem, work.templates, Split.HELDOUT)
     rows, problems = critique_index(work.file("critiques.jsonl")), problem_index(work.file("problems.jsonl"))
     for pair in heldout_pairs([row for row in labels(work) if row.problem_id not in train], work.recipe.seed):
         yield critique_row(rows[pair.id], problems[pair.problem_id], work.templates, Split.HELDOUT)
@@ -86,7 +84,7 @@ class _Counted:
 STAGE = Stage(
     name="rows",
     run=run,
-    reads=("problems.jsonl", "solutions.jsonl", "verdicts.jsonl", "critiques.jsonl"),
+    reads=("problems.jsonl", "difficulty.jsonl", "critiques.jsonl"),
     writes=("rows/train.parquet", "rows/heldout.parquet"),
     settings=("seed", "mix", "difficulty"),
 )
