@@ -91,7 +91,7 @@ class Fields:
 
     def choice(self, key: str, options: type[E]) -> E:
         """One of an enumeration's values; raises BadInput."""
-        value = self._value.get(key)
+        value: Json = self._value.get(key)
         try:
             return options(value)
         except ValueError:  # asked first: every outcome of every test comes by here
