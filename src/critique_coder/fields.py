@@ -91,9 +91,9 @@ class Fields:
 
     def choice(self, key: str, options: type[E]) -> E:
         """One of an enumeration's values; raises BadInput."""
-        value = self._value.get(key)
+        value: Json = self._value.get(key)
         try:
-            return options(value)
+            return options(value)  # type: ignore[arg-type]
         except ValueError:  # asked first: every outcome of every test comes by here
             names = [option.value for option in options]
             found = "missing" if value is None else f"{value!r} is not known{nearest(str(value), names)}"

@@ -81,6 +81,21 @@ def test_the_command_judges_on_a_cluster(cluster: Cluster, tmp_path: Path) -> No
     assert len((tmp_path / "v.jsonl").read_text().splitlines()) == 20
 
 
+def test_the_command_builds_on_a_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    small_build(tmp_path)
+    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", "build", "demo"]
+    command += ["--problems", "problems.jsonl", "candidates.path=solutions.jsonl", "judge.workers=2"]
+    hashes = []
+    for folder, more in (("here", []), ("there", ["--ray", cluster.address])):
+        done = subprocess.run(
+            [*command, "--output", folder, *more], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        outputs = json.loads((tmp_path / folder / "manifest.json").read_text())["outputs"]
+        hashes.append({name: sha256_file(tmp_path / folder / name) for name in outputs})
+    assert hashes[0] == hashes[1] and "rows/train.parquet" in hashes[0]
+
+
 def test_no_cluster_is_told_in_one_line() -> None:
     with pytest.raises(BadInput, match="no cluster answers there") as caught:
         RayJudge("127.0.0.1:1", SETTINGS)
