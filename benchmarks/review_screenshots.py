@@ -172,7 +172,7 @@ def save(page: Browser, path: Path) -> None:
     """The screen as a small PNG."""
     time.sleep(0.4)
     image = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
-    image.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
     assert path.stat().st_size < MOST_BYTES, f"{path}: {path.stat().st_size:,} bytes; show less"
     print(f"{path}  {path.stat().st_size:,} bytes")
 
