@@ -24,8 +24,9 @@ from critique_coder.data.recipe import BuildRecipe
 from critique_coder.settings import resolve
 from critique_coder.storage import read_rows, write_jsonl
 from review_browser import Browser, browser
-from review_page import Served, a_run
+from review_page import Person, Served, a_run
 
+PEOPLE = ("--person", "ann", "--person", "ben", "--person", "cat")
 WIDE, TALL, PHONE = (1280, 800), (1280, 1000), (390, 844)
 MOST_BYTES = 150_000
 
@@ -133,6 +134,35 @@ def end(page: Browser, address: str) -> None:
     page.until(lambda: page.text("#reveal"))
 
 
+def second_opinion(link: str) -> None:
+    """Another person judges the same items, and differs in some."""
+    notes = {"yes": "All inputs of the statement come out right.", "no": "See the last line: equal values are counted."}
+    with Person(link) as person:
+        for number in range(20):
+            part = person.part()
+            if part["ref"] is None:
+                return
+            answer = "no" if number % 3 == 0 else "yes"
+            answered = person.judge(part, answer, f"k{number}", tags=["other"], note=notes[answer])
+            assert answered.status_code == 200, answered.text
+
+
+def adjudicate(page: Browser, address: str) -> None:
+    """A conflict, a side chosen and the reason begun."""
+    page.looks(*TALL)
+    page.open(f"{address}/adjudicate")
+    page.keys("2", "The statement forbids to change the list that is given.")
+
+
+def agreement(page: Browser, address: str) -> None:
+    """How far people agree."""
+    page.looks(*TALL)
+    page.driver.get(f"{address}/agreement")
+
+
+SETTLING: tuple[Callable[[Browser, str], None], ...] = (adjudicate, agreement)
+"""Pictures of what is done when several people have judged; they are taken as a third person sees it."""
+
 PICTURES: tuple[Callable[[Browser, str], None], ...] = (
     item, note, reveal, diff, own, critique, sheet, phone, end,
 )  # fmt: skip
@@ -142,7 +172,7 @@ def save(page: Browser, path: Path) -> None:
     """The screen as a small PNG."""
     time.sleep(0.4)
     image = Image.open(io.BytesIO(page.driver.get_screenshot_as_png())).convert("RGB")
-    image.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
+    image.quantize(256, kmeans=2, dither=Image.Dither.NONE).save(path, optimize=True)
     assert path.stat().st_size < MOST_BYTES, f"{path}: {path.stat().st_size:,} bytes; show less"
     print(f"{path}  {path.stat().st_size:,} bytes")
 
@@ -155,13 +185,19 @@ def main() -> None:
     output.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as place,
-        Served(sample_run(Path(place)), "--person", "ann") as served,
+        Served(sample_run(Path(place)), *PEOPLE, "--overlap-share", "1") as served,
         browser() as page,
     ):
         link = served.links["ann"]
         page.looks(*WIDE)
         page.open(link)
         for picture in PICTURES:
+            picture(page, link.split("/enter/")[0])
+            save(page, output / f"review-{picture.__name__}.png")
+        second_opinion(served.links["ben"])
+        page.forget()
+        page.open(served.links["cat"])
+        for picture in SETTLING:
             picture(page, link.split("/enter/")[0])
             save(page, output / f"review-{picture.__name__}.png")
 

@@ -16,6 +16,7 @@ from itertools import compress, pairwise
 from pathlib import Path
 from typing import Self
 
+from critique_coder.records import Outcome
 from critique_coder.review.access import Keys
 from critique_coder.review.cases import Case, Evidence
 from critique_coder.review.from_build import build_of
@@ -170,10 +171,17 @@ class Desk:
         return self._recorded.author(case.solution_id)
 
     def found(self, case: Case) -> dict[int, Found]:
-        """What the build recorded of each test of a solution, by place from 0; empty where it recorded nothing."""
+        """What the build recorded of each test of a solution, by place from 0; empty where it recorded nothing.
+
+        A solution that stands in no verdicts file, as a hidden gold item, looks like any other.
+        """
         verdict = self._recorded.verdict(case.solution_id)
-        results = verdict.tests if verdict is not None else ()
-        return {place: Found(one.outcome, message=one.message) for place, one in enumerate(results)}
+        if verdict is not None:
+            return {place: Found(one.outcome, message=one.message) for place, one in enumerate(verdict.tests)}
+        if case.tests is None or case.tests is bool(case.failed_tests):
+            return {}
+        results = {True: Found(Outcome.WRONG_ANSWER), False: Found(Outcome.PASSED)}
+        return {place: results[place in case.failed_tests] for place in range(len(case.problem.tests))}
 
     def item(self, name: str) -> Queued | None:
         """The item of a case's name; None when the folder has it no more."""
