@@ -93,7 +93,7 @@ class Fields:
         """One of an enumeration's values; raises BadInput."""
         value: Json = self._value.get(key)
         try:
-            return options(value)  # type: ignore[arg-type]
+            return options(value)
         except ValueError:  # asked first: every outcome of every test comes by here
             names = [option.value for option in options]
             found = "missing" if value is None else f"{value!r} is not known{nearest(str(value), names)}"
