@@ -153,7 +153,9 @@ class _Pretender:
 
 
 @pytest.mark.parametrize(
-    "value", [_Int(3), _Pretender(), (n for n in [1]), object(), int, range(3), iter([]), [_Int(1)], {_Int(1): 2}]
+    "value",
+    [_Int(3), _Pretender(), (n for n in [1]), object(), int, range(3), iter([]), [_Int(1)], {_Int(1): 2}],
+    ids=lambda value: type(value).__name__,
 )
 def test_not_a_value(value: object) -> None:
     with pytest.raises(NotAValue):
