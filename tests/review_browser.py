@@ -90,6 +90,11 @@ class Browser:
         script = Path(__file__).with_name("review_contrast.js").read_text(encoding="utf-8")
         return cast("list[str]", self.run(script))
 
+    def forget(self) -> None:
+        """Forget all sessions and what pages have kept."""
+        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+
     def complaints(self) -> list[str]:
         """What the browser's console holds of errors since it was asked last."""
         log = cast("list[dict[str, str]]", self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
