@@ -90,6 +90,10 @@ class Browser:
         script = Path(__file__).with_name("review_contrast.js").read_text(encoding="utf-8")
         return cast("list[str]", self.run(script))
 
+    def forget(self) -> None:
+        """Forget who is let in, so that another person can open their link in the same window."""
+        self.driver.delete_all_cookies()
+
     def complaints(self) -> list[str]:
         """What the browser's console holds of errors since it was asked last."""
         log = cast("list[dict[str, str]]", self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
