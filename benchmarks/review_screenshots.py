@@ -136,7 +136,7 @@ def end(page: Browser, address: str) -> None:
 
 def second_opinion(link: str) -> None:
     """Another person judges the same items, and differs in some."""
-    notes = {"yes": "All inputs of the statement come out right.", "no": "See the last line: equal values are counted."}
+    notes = {"yes": "All inputs of the statement come out right.", "no": "An empty list is no run; I see no fault."}
     with Person(link) as person:
         for number in range(20):
             part = person.part()
@@ -151,7 +151,7 @@ def adjudicate(page: Browser, address: str) -> None:
     """A conflict, a side chosen and the reason begun."""
     page.looks(*TALL)
     page.open(f"{address}/adjudicate")
-    page.keys("2", "The statement forbids to change the list that is given.")
+    page.keys("1", "Of an empty list it gives 1 and not 0, as the critique says.")
 
 
 def agreement(page: Browser, address: str) -> None:
