@@ -99,11 +99,6 @@ class Browser:
         log = cast("list[dict[str, str]]", self.driver.get_log("browser"))  # type: ignore[no-untyped-call]
         return [line["message"] for line in log if line["level"] in ("SEVERE", "WARNING")]
 
-    def forget(self) -> None:
-        """Forget all sessions and what pages have kept."""
-        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
-        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
-
 
 @contextmanager
 def browser(width: int = 1280, height: int = 900) -> Iterator[Browser]:
