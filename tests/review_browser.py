@@ -91,9 +91,8 @@ class Browser:
         return cast("list[str]", self.run(script))
 
     def forget(self) -> None:
-        """Forget all sessions and what pages have kept."""
-        self.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
-        self.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "all"})
+        """Forget who is let in, so that another person can open their link in the same window."""
+        self.driver.delete_all_cookies()
 
     def complaints(self) -> list[str]:
         """What the browser's console holds of errors since it was asked last."""
