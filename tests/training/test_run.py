@@ -84,6 +84,12 @@ def command(workplace: Path, run: Path) -> list[str]:
     return [sys.executable, "-c", "from critique_coder.cli import main; main()", *words_of(workplace, run)]
 
 
+def train(workplace: Path, run: Path, *overrides: str) -> None:
+    """Run the command; what it printed is shown when it fails."""
+    done = subprocess.run([*command(workplace, run), *overrides], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+
+
 def steps_of(run: Path, stage: str) -> list[int]:
     return [row["step"] for _, row in read_rows(run / "metrics.jsonl") if row["stage"] == stage]
 
@@ -91,7 +97,7 @@ def steps_of(run: Path, stage: str) -> list[int]:
 @pytest.fixture(scope="module")
 def finished(workplace: Path) -> Path:
     run = workplace / "run"
-    subprocess.run(command(workplace, run), check=True, capture_output=True)
+    train(workplace, run)
     return run
 
 
@@ -123,8 +129,7 @@ def test_the_warm_up_learns_its_rows_and_grpo_goes_on_from_there(finished: Path)
 
 def test_frozen_layers_stay_as_they_are(workplace: Path) -> None:
     run = workplace / "frozen"
-    words = [*command(workplace, run), "freeze_layers=1", "warmup.rows=8", "grpo.steps=1"]
-    subprocess.run(words, check=True, capture_output=True)
+    train(workplace, run, "freeze_layers=1", "warmup.rows=8", "grpo.steps=1")
     before, after = load_file(workplace / "tiny" / "model.safetensors"), load_file(run / "model" / "model.safetensors")
     changed = {name for name, value in before.items() if not torch.equal(value.to(torch.bfloat16), after[name])}
     assert changed and all(name.startswith("model.layers.1.") or name == "model.norm.weight" for name in changed)
@@ -136,7 +141,7 @@ def test_a_run_that_was_killed_goes_on_from_its_newest_checkpoint(workplace: Pat
     kill_when(words_of(workplace, run), second.exists, 200)
     assert not (run / "model" / "finished").exists()
     warmup_written = (run / "checkpoints" / "warmup" / "finished").stat().st_mtime_ns
-    subprocess.run(command(workplace, run), check=True, capture_output=True)
+    train(workplace, run)
     assert (run / "checkpoints" / "warmup" / "finished").stat().st_mtime_ns == warmup_written
     assert steps_of(run, "grpo") == list(range(1, STEPS + 1))
     whole, again = (load_file(folder / "model" / "model.safetensors") for folder in (finished, run))

@@ -140,10 +140,12 @@ def test_the_warm_up_takes_so_many_steps(count: int, batch: int, epochs: float, 
 
 def test_the_newest_complete_checkpoint_is_taken(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path) is None
-    for step in (5, 10, 9, 20):
+    for step in (5, 10, 9, 20, 30, 40):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        if step != 20:
+        if step < 20:
             write_json(tmp_path / f"checkpoint-{step}" / "trainer_state.json", {})
+    (tmp_path / "checkpoint-30" / "trainer_state.json").touch()  # killed between opening the file and writing it
+    (tmp_path / "checkpoint-40" / "trainer_state.json").write_text('{"global_step": 4')
     found = newest_checkpoint(tmp_path)
     assert found is not None and found.name == "checkpoint-10"
 

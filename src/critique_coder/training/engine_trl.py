@@ -28,7 +28,8 @@ from critique_coder.models import Sampling
 from critique_coder.models.local import encode_chat, end_tokens
 from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens, generate
-from critique_coder.records import Json
+from critique_coder.records import BadInput, Json
+from critique_coder.storage import read_json
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
 from critique_coder.training.rewards import Rewards
@@ -242,7 +243,18 @@ def config(settings: GrpoSettings, seed: int, folder: Path) -> GRPOConfig:
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a folder; one that a kill left half-written is passed over."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
+    """The newest complete checkpoint of a folder; one that a kill left half-written is passed over.
+
+    The trainer writes its state last: where that file holds its whole text, the rest of the checkpoint is there too.
+    """
+    found = [path for path in folder.glob("checkpoint-*") if _is_json(path / "trainer_state.json")]
     found.sort(key=lambda path: int(path.name.rpartition("-")[2]))
     return found[-1] if found else None
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        read_json(path)
+    except BadInput:
+        return False
+    return True
