@@ -56,6 +56,7 @@ def test_the_decisive_places_are_the_first_word_that_depends_on_the_label_and_th
         word, letter = item.decisive
         assert item.text[word:].split()[0] == ("right:" if item.row.label else "wrong:"), item.text
         assert item.text[:word] == "The solution is "
+        assert item.otherwise == ("wrong" if item.row.label else "right")
         assert item.text[letter:] == ("T}" if item.row.label else "F}")
 
 

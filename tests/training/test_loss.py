@@ -11,9 +11,10 @@ from transformers import TrainerState
 from trl import GRPOTrainer
 
 from critique_coder.training.engine_trl import Trainer, config
+from critique_coder.training.likelihood import answer_logprobs, chance_of_right
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
-from critique_coder.training.warmup import Average, collate, encode_row
+from critique_coder.training.warmup import Average, collate, encode_row, soften, warmup_loss
 from tiny_model import PAD, tiny_model, tiny_tokenizer
 
 ROWS: list[dict[str, Any]] = [
@@ -49,6 +50,70 @@ def test_what_decides_weighs_more_and_nothing_else_does() -> None:
     tokenizer = tiny_tokenizer()
     assert encode_row(tokenizer, {**row, "decisive": [0, words.index("w7")]}, 20.0)["weights"] == [20, 1, 20, 1, 1]
     assert encode_row(tokenizer, {**row, "decisive": None}, 20.0)["weights"] == [1] * 5
+
+
+JUDGED: dict[str, Any] = {
+    "id": "a",
+    "label": True,
+    "prompt": [{"role": "user", "content": "w9"}],
+    "completion": [{"role": "assistant", "content": "w5 w6 w7"}],
+    "decisive": [3, 6],
+    "otherwise": "w8",
+}
+
+
+def test_a_judgement_moves_from_its_label_towards_the_chance_of_being_right() -> None:
+    rows = [JUDGED, {**JUDGED, "id": "b", "label": False}, {**JUDGED, "id": "c", "label": None}]
+    found = [row.get("otherwise_share") for row in soften(rows, {"a": 0.75, "b": 0.75}, 0.5)]
+    assert found == [pytest.approx(0.125), pytest.approx(0.375), None]
+    assert [row["otherwise_share"] for row in soften(rows[:2], {"a": 0.75, "b": 0.75}, 0.0)] == [0, 0]
+
+
+def test_the_softened_place_is_the_deciding_word_and_no_other() -> None:
+    tokenizer = tiny_tokenizer()
+    place, other, share = encode_row(tokenizer, {**JUDGED, "otherwise_share": 0.25}, 20.0)["soft"]
+    assert (place, share) == (1, 0.25) and tokenizer.decode([other]) == "w8"
+    assert "soft" not in encode_row(tokenizer, JUDGED, 20.0)
+
+
+def test_a_tokenizer_that_knows_neither_word_softens_nothing() -> None:
+    unknown = {**JUDGED, "completion": [{"role": "assistant", "content": "w5 right"}], "decisive": [3, 3]}
+    assert "soft" not in encode_row(tiny_tokenizer(), {**unknown, "otherwise": "wrong", "otherwise_share": 0.5}, 20.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_loss_of_a_softened_token_is_shared_between_both(share: float) -> None:
+    model = tiny_model()
+    row = {"prompt": [8, 9], "completion": [13, 14, 1], "weights": [1.0, 20.0, 1.0], "soft": (1, 17, share)}
+    with torch.no_grad():
+        found = warmup_loss(model, collate([row], PAD))
+        logp = model(input_ids=torch.tensor([[8, 9, 13, 14, 1]])).logits[0].log_softmax(-1)[1:-1]
+    judged = (1 - share) * logp[1, 14] + share * logp[1, 17]
+    assert float(found) == pytest.approx(float(-(logp[0, 13] + 20 * judged + logp[2, 1]) / 22), rel=1e-4)
+
+
+def test_the_likelihood_of_an_answer_is_that_of_its_tokens_alone() -> None:
+    model, tokenizer, counted = tiny_model(), tiny_tokenizer(), []
+    chat = [{"role": "user", "content": "w9"}, {"role": "assistant", "content": "w5 w6 w7"}]
+    found = answer_logprobs(model, tokenizer, [chat, [*chat[:1], {**chat[1], "content": "w8"}]], counted.append)
+    row = encode_row(tokenizer, {"prompt": chat[:1], "completion": chat[1:], "decisive": None}, 1.0)
+    ids, begin = row["prompt"] + row["completion"][:-1], len(row["prompt"])
+    with torch.no_grad():
+        logp = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)[begin - 1 : -1]
+    own = logp.gather(-1, torch.tensor(ids[begin:])[:, None])[:, 0]
+    assert found.shape == (2, 2) and counted == [1, 1]
+    assert found[0].tolist() == pytest.approx([float(own.mean()), float(own.sum())], rel=1e-4)
+
+
+def test_the_chance_of_being_right_follows_what_tells_the_labels_apart_whatever_their_numbers() -> None:
+    generator = torch.Generator().manual_seed(2)
+    labels = [number % 10 == 0 for number in range(20_000)]
+    telling = torch.tensor([2.0 * label for label in labels]) + torch.randn(20_000, generator=generator)
+    chances = chance_of_right(torch.stack([telling, torch.randn(20_000, generator=generator)], dim=1), labels)
+    # two unit normals, two apart, equally often: the chance is the logistic function of 2 x - 2
+    assert torch.allclose(chances, (2 * telling - 2).sigmoid(), atol=0.06)
+    with pytest.raises(ValueError):
+        chance_of_right(torch.ones(3, 1), [True] * 3)
 
 
 def test_collate_puts_the_padding_behind_what_all_prompts_begin_with() -> None:

@@ -17,6 +17,7 @@ from critique_coder.training.recipe import TrainRecipe, WarmupSettings
 from critique_coder.training.run import grpo_metrics, train, training_rows, warmup_rows
 from critique_coder.training.warmup import warmup_steps
 from making import complaint
+from tiny_model import tiny_model, tiny_tokenizer
 
 SOLVES, CRITIQUES = 80, 20
 
@@ -126,6 +127,16 @@ def test_half_of_the_wrong_ones_are_of_problems_that_were_also_solved(data: Buil
         row["prompt"][0] for row in warmup_rows(data, WarmupSettings(rows=40), 0) if row["completion"] == ["False"]
     ]
     assert sum(prompt in solved for prompt in wrong) == len(wrong) // 2
+
+
+def test_softening_without_what_it_needs_is_refused_before_the_warm_up(data: BuiltData, tmp_path: Path) -> None:
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    tiny_tokenizer().save_pretrained(tmp_path / "tiny")
+    values = {"model": str(tmp_path / "tiny"), "warmup": {"rows": 40, "soften": 0.5}}
+    recipe = resolve(TrainRecipe, values, [], "r")
+    said = complaint(train, recipe, data, tmp_path / "run", lambda stage, source: None)
+    assert "build anew, or set warmup.soften=0" in said
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 def test_a_warm_up_of_one_side_is_refused(data: BuiltData) -> None:

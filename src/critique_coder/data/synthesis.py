@@ -25,11 +25,13 @@ class Synthesised:
 
     ``decisive`` are the places in ``text`` of the first word that depends on the label, and of the verdict's letter: a
     small model that has written "right" is confused by what it says next, and ends in F in every fourth critique.
+    ``otherwise`` is the word with which a critique of the other label would go on at the first of them.
     """
 
     row: CritiqueRow
     text: str
     decisive: tuple[int, int]
+    otherwise: str
 
 
 def synthesise(
@@ -55,12 +57,14 @@ def each_synthesised(
                 yield Synthesised(row, *critique)
 
 
-_OPENING = "The solution "
-_DECIDES = {True: "is right", False: "is wrong"}
+_OPENING = "The solution is "
+_DECIDES = {True: "right", False: "wrong"}
 
 
-def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -> tuple[str, tuple[int, int]] | None:
-    """The judgement, what one test showed, and the verdict line; with the decisive places.
+def _critique(
+    row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int
+) -> tuple[str, tuple[int, int], str] | None:
+    """The judgement, what one test showed, and the verdict line; the decisive places; the other judgement.
 
     The judgement comes first: which test was chosen is itself a sign of a wrong solution, and a model that has learned
     to tell by it has nothing to tell by when it chooses the test. The test is drawn by the row's id among the shorter
@@ -79,7 +83,7 @@ def _critique(row: CritiqueRow, problem: Problem, verdict: Verdict, seed: int) -
     shown = f"gives {expected}" if row.label else f"should give {expected}, but {_broken(verdict) or _found(result)}"
     verdict_line = r"\conclusion{T}" if row.label else r"\conclusion{F}"
     text = f"{_OPENING}{_DECIDES[row.label]}: {asked} {shown}.\n{verdict_line}"
-    return text, (len(f"{_OPENING}is "), text.rindex("{") + 1)
+    return text, (len(_OPENING), text.rindex("{") + 1), _DECIDES[not row.label]
 
 
 def _broken(verdict: Verdict) -> str | None:

@@ -19,11 +19,29 @@ _WORTH_SHARING = 8
 def completion_logprobs(
     model: Any, input_ids: Tensor, attention_mask: Tensor, length: int, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of each of the last ``length`` tokens.
+    """Log-probability and entropy of each of the last ``length`` tokens, as ``vocabulary_logprobs`` reads them.
+
+    Both results have shape (rows, ``length``); the entropy carries no gradient.
+    """
+    logp = vocabulary_logprobs(model, input_ids, attention_mask, length, temperature)
+    with torch.no_grad():
+        entropy = -(logp.exp() * logp).sum(-1)
+    return chosen(logp, input_ids[:, -length:]), entropy
+
+
+def chosen(logp: Tensor, tokens: Tensor) -> Tensor:
+    """The log-probabilities (rows, length) of ``tokens`` (rows, length) among those of all tokens."""
+    return logp.gather(-1, tokens[..., None])[..., 0]
+
+
+def vocabulary_logprobs(
+    model: Any, input_ids: Tensor, attention_mask: Tensor, length: int, temperature: float = 1.0
+) -> Tensor:
+    """Log-probability of every token of the vocabulary at each of the last ``length`` places: (rows, length, tokens).
 
     ``input_ids`` and ``attention_mask`` have shape (rows, tokens); completions begin in the same column, padding may
     stand anywhere. Columns at the beginning that all rows have in common (the prompt of a group's rollouts, the system
-    prompt of a batch) are computed once. Both results have shape (rows, ``length``); the entropy carries no gradient.
+    prompt of a batch) are computed once.
     """
     positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
     shared = _common_columns(input_ids, attention_mask, input_ids.shape[1] - length - 1)
@@ -45,11 +63,7 @@ def completion_logprobs(
         logits_to_keep=length + 1,
         use_cache=cache is not None,
     ).logits
-    logp = (logits[:, :-1].float() / temperature).log_softmax(-1)
-    chosen = logp.gather(-1, input_ids[:, -length:, None])[..., 0]
-    with torch.no_grad():
-        entropy = -(logp.exp() * logp).sum(-1)
-    return chosen, entropy
+    return (logits[:, :-1].float() / temperature).log_softmax(-1)
 
 
 def _common_columns(input_ids: Tensor, attention_mask: Tensor, most: int) -> int:

@@ -21,6 +21,9 @@ class WarmupSettings(Settings):
     """Passes over them."""
     decision_weight: float = Field(20.0, gt=0)
     """Weight in the loss of the word and of the letter by which a critique decides; every other token has 1."""
+    soften: float = Field(0.0, ge=0, le=1)
+    """How far the target of the deciding word moves from the label to what the model's own likelihood of the solution
+    says; 0 keeps the label."""
     learning_rate: float = Field(5e-5, gt=0)
     """Peak of a linear schedule; with ``average`` it stays there."""
     average: float = Field(0.0, ge=0, le=1)

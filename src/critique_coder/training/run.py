@@ -134,6 +134,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
     model, tokenizer = _load(source, recipe)
     from critique_coder.training.warmup import train_warmup, warmup_steps
 
+    rows = _softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
     _drop_metrics(folder, "warmup", after=0)
     with (
         AppendLog(folder / "metrics.jsonl") as log,
@@ -175,7 +176,28 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
         for place in range(wanted[label]):
             chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
-    return [{key: row.get(key) for key in ("prompt", "completion", "decisive")} for _, _, row in chosen]
+    kept = ("id", "label", "prompt", "completion", "decisive", "otherwise", "answer")
+    return [{key: row.get(key) for key in kept} for _, _, row in chosen]
+
+
+def _softened(
+    model: Any, tokenizer: Any, rows: list[dict[str, Json]], strength: float, folder: Path
+) -> list[dict[str, Json]]:
+    """The rows with judgements softened by how likely the untrained model finds each solution; see ``likelihood``."""
+    if strength == 0:
+        return rows
+    from critique_coder.training.likelihood import answer_logprobs, chance_of_right
+    from critique_coder.training.warmup import soften
+
+    critiques = {row["id"]: row for row in rows if row["label"] is not None}
+    if any(not row["answer"] or not row["otherwise"] for row in critiques.values()):
+        raise BadInput(
+            f"{folder / 'warmup.jsonl'}: its rows have no `answer` or `otherwise`; build anew, or set warmup.soften=0"
+        )
+    with bar("likelihoods", len(critiques), "solutions") as shown:
+        features = answer_logprobs(model, tokenizer, [row["answer"] for row in critiques.values()], shown.advance)
+    chances = chance_of_right(features, [row["label"] for row in critiques.values()])
+    return soften(rows, dict(zip(critiques, chances.tolist(), strict=True)), strength)
 
 
 def _taking_turns(rows: list[dict[str, Json]], test: Callable[[dict[str, Json]], bool]) -> list[dict[str, Json]]:

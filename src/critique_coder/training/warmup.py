@@ -6,7 +6,7 @@ runs on the trainer of transformers: TRL's would run the output layer over the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from critique_coder.models.local import encode_chat
 from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens
 from critique_coder.records import Json
-from critique_coder.training.logprobs import completion_logprobs
+from critique_coder.training.logprobs import chosen, vocabulary_logprobs
 from critique_coder.training.recipe import WarmupSettings
 
 EndOfStep = Callable[[int, dict[str, float]], None]
@@ -28,11 +28,21 @@ class _CritiqueTrainer(Trainer):  # type: ignore[misc]
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        weights = inputs["weights"]
         with self.accelerator.autocast():
-            logprobs, _ = completion_logprobs(model, inputs["input_ids"], inputs["attention_mask"], weights.shape[1])
-        loss = -(logprobs * weights).sum() / weights.sum()
+            loss = warmup_loss(model, inputs)
         return (loss, {}) if return_outputs else loss
+
+
+def warmup_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The cross-entropy of the completions of a ``collate``d batch, a weighted mean over their tokens.
+
+    Where a row has softened its judgement, the target is shared between the token and the other judgement's.
+    """
+    weights, others, share = inputs["weights"], inputs["others"], inputs["others_share"]
+    length = weights.shape[1]
+    logp = vocabulary_logprobs(model, inputs["input_ids"], inputs["attention_mask"], length)
+    likely = (1 - share) * chosen(logp, inputs["input_ids"][:, -length:]) + share * chosen(logp, others)
+    return -(likely * weights).sum() / weights.sum()
 
 
 class _Losses(TrainerCallback):  # type: ignore[misc]
@@ -86,7 +96,7 @@ def train_warmup(
     """Fine-tune ``model`` in place on ``rows``: "prompt" and "completion", both chats, and "decisive".
 
     The last are the places in the completion at which a critique decides, or None. They are two tokens among dozens,
-    which the loss would otherwise drown among the quoted values.
+    which the loss would otherwise drown among the quoted values. Rows that ``soften`` has seen have a softer judgement.
     """
     steps = warmup_steps(len(rows), settings)
     trainer = _CritiqueTrainer(
@@ -131,36 +141,67 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
 
 
 def encode_row(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
-    """Token ids of prompt and completion, the end of the turn included, and the weight of each completion token."""
+    """Token ids of prompt and completion, the end of the turn included, and the weight of each completion token.
+
+    Where the row's judgement is softened, ``soft`` is its place among the tokens, the token with which the other
+    judgement would go on there, and that token's share of the target.
+    """
     text, decisive = str(row["completion"][-1]["content"]), row["decisive"]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     completion: Tokens = [*encoded.input_ids, tokenizer.eos_token_id]
     weights = [1.0] * len(completion)
     for place in decisive or ():
         weights[next(n for n, (_, end) in enumerate(encoded.offset_mapping) if end > place)] = decision_weight
-    return {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": completion, "weights": weights}
+    made = {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": completion, "weights": weights}
+    share = row.get("otherwise_share", 0.0)
+    if share:
+        begun = text[: decisive[0]] + str(row["otherwise"])
+        other = tokenizer(begun, add_special_tokens=False).input_ids
+        apart = (n for n, pair in enumerate(zip(completion, other, strict=False)) if pair[0] != pair[1])
+        place = next(apart, None)
+        if place is not None:  # None: the tokenizer does not tell the two judgements apart
+            made["soft"] = (place, other[place], share)
+    return made
+
+
+def soften(rows: Sequence[dict[str, Json]], chances: Mapping[str, float], strength: float) -> list[dict[str, Json]]:
+    """The rows, the judgement of each critique moved from its label towards the chance (by id) that it is right.
+
+    ``strength`` 0 keeps the label, 1 takes the chance alone. Rows without a label stay as they are.
+    """
+    return [
+        {**row, "otherwise_share": strength * abs(row["label"] - chances[row["id"]])} if row["id"] in chances else row
+        for row in rows
+    ]
 
 
 def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor]:
     """Rows of one width, whose completions begin in one column.
 
     Prompts are padded behind what all of them begin with (the system prompt), which is then computed once; completions
-    at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (rows,
-    completion; 0 for padding).
+    at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (0 for padding),
+    ``others`` and ``others_share`` (rows, completion): another token and its share of the target.
     """
     width = max(len(row["prompt"]) for row in batch)
     length = max(len(row["completion"]) for row in batch)
     alike = [len(set(column)) == 1 for column in zip(*(row["prompt"] for row in batch), strict=False)]
     shared = alike.index(False) if False in alike else len(alike)
     ids, attention, weights = [], [], []
-    for row in batch:
+    others = torch.zeros(len(batch), length, dtype=torch.long)
+    others_share = torch.zeros(len(batch), length)
+    for number, row in enumerate(batch):
         prompt, completion = row["prompt"], row["completion"]
         before, after = width - len(prompt), length - len(completion)
         ids.append(prompt[:shared] + [pad] * before + prompt[shared:] + completion + [pad] * after)
         attention.append([1] * shared + [0] * before + [1] * (len(prompt) - shared + len(completion)) + [0] * after)
         weights.append([*row["weights"], *[0.0] * after])
+        if "soft" in row:
+            place, other, share = row["soft"]
+            others[number, place], others_share[number, place] = other, share
     return {
         "input_ids": torch.tensor(ids),
         "attention_mask": torch.tensor(attention),
         "weights": torch.tensor(weights),
+        "others": others,
+        "others_share": others_share,
     }

@@ -13,6 +13,7 @@ from critique_coder.data.mix import RowKind, Split, critique_row, solve_row
 from critique_coder.data.stage import AUDIT_VERDICTS, Counts, Stage, Work
 from critique_coder.data.stages.critiques import critiques
 from critique_coder.data.synthesis import Synthesised, each_synthesised
+from critique_coder.prompts import solve_prompt
 from critique_coder.records import CritiqueRow, Json, Outcome, Problem, Verdict
 from critique_coder.storage import write_jsonl
 
@@ -90,16 +91,20 @@ def _solved_row(work: Work, row: CritiqueRow, problem: Problem) -> dict[str, Jso
     Without such rows the warm-up teaches critiques alone, and a small model answers every prompt with one afterwards.
     """
     asked = solve_row(problem, work.templates, Split.TRAIN)
-    answer = f"```{problem.language}\n{row.solution.strip()}\n```"
     kept = ("problem_id", "prompt", "template", "template_hash")
     return {
         "id": f"solved/{row.solution_id}",
         "kind": RowKind.SOLVE.value,
         "solution_id": row.solution_id,
         "label": None,
-        "completion": [{"role": "assistant", "content": answer}],
+        "completion": [_answer(problem, row.solution)],
         **{key: asked[key] for key in kept},
     }
+
+
+def _answer(problem: Problem, solution: str) -> dict[str, str]:
+    """The solution as the bare code block that the prompt asks for."""
+    return {"role": "assistant", "content": f"```{problem.language}\n{solution.strip()}\n```"}
 
 
 def _warmup_row(work: Work, item: Synthesised, problem: Problem) -> dict[str, Json]:
@@ -113,6 +118,8 @@ def _warmup_row(work: Work, item: Synthesised, problem: Problem) -> dict[str, Js
         "prompt": row["prompt"],
         "completion": [{"role": "assistant", "content": item.text}],
         "decisive": item.decisive,
+        "otherwise": item.otherwise,
+        "answer": [*solve_prompt(work.templates.solve, problem), _answer(problem, item.row.solution)],
         "template": row["template"],
         "template_hash": row["template_hash"],
     }
