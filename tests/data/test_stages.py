@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             names.append(stage.name)
             return stage.run(work)
 
-        return type(stage)(stage.name, run, stage.reads, stage.writes, stage.settings, stage.drops, stage.wanted)
+        return replace(stage, run=run)
 
     monkeypatch.setattr(building, "STAGES", tuple(noted(stage) for stage in STAGES))
     return names
@@ -74,6 +75,18 @@ def test_a_second_call_runs_no_stage_and_a_lost_file_only_its_own(tmp_path: Path
     ran.clear()
     (folder / "critiques.jsonl").write_text("")
     assert build(recipe, folder) == first and ran == ["critiques"]
+
+
+def test_a_stage_that_writes_something_else_now_runs_again_in_an_older_folder(
+    tmp_path: Path, ran: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, folder = recipe_in(tmp_path), tmp_path / "data"
+    build(recipe, folder)
+    ran.clear()
+    newer = [replace(stage, version=stage.version + (stage.name == "warmup")) for stage in building.STAGES]
+    monkeypatch.setattr(building, "STAGES", tuple(newer))
+    build(recipe, folder)
+    assert ran == ["warmup"]
 
 
 def test_counts_of_a_stage_that_was_skipped_are_in_the_manifest(tmp_path: Path) -> None:

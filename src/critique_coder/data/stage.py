@@ -64,6 +64,8 @@ class Stage:
     settings: tuple[str, ...]
     drops: bool = False
     wanted: Callable[[BuildRecipe], bool] = lambda recipe: True
+    version: int = 1
+    """Raised when the stage comes to write something else from the same inputs: older folders are then made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,12 @@ def _described(work: Work, stage: Stage, hashes: FileHashes) -> Counts:
         for part in key.split("."):
             value = value[part]
         settings[key] = value
-    return {"settings": settings, "reads": {name: hashes.of(work.file(name)) for name in work.files_read(stage)}}
+    version = {} if stage.version == 1 else {"version": stage.version}
+    return {
+        **version,
+        "settings": settings,
+        "reads": {name: hashes.of(work.file(name)) for name in work.files_read(stage)},
+    }
 
 
 def _merge(into: Counts, more: Counts) -> None:
