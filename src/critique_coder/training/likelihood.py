@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from critique_coder.models.local import encode_chat
+from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens
 from critique_coder.records import Json
 from critique_coder.training.logprobs import completion_logprobs
@@ -32,11 +33,13 @@ def answer_logprobs(
     An answer is a chat whose last turn is the solution. ``done`` is called with the number of answers just finished.
     """
     found = []
+    fast = compute_dtype() is torch.bfloat16
     for chat in answers:
         prompt, text = encode_chat(tokenizer, chat[:-1]), str(chat[-1]["content"])
         tokens: Tokens = tokenizer(text, add_special_tokens=False).input_ids
         ids = torch.tensor([prompt + tokens], device=model.device)
-        logprobs, _ = completion_logprobs(model, ids, torch.ones_like(ids), len(tokens))
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=fast):
+            logprobs, _ = completion_logprobs(model, ids, torch.ones_like(ids), len(tokens))
         found.append(torch.stack([logprobs.mean(), logprobs.sum()]))
         done(1)
     return torch.stack(found).cpu()
