@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -92,6 +93,10 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _leave(f"{error.filename or 'output'}: no space left on the disk; make room, the same command goes on", 2)
+        if error.errno in _NOT_WRITABLE and isinstance(error.filename, str | Path):
+            from critique_coder.storage import cannot_write
+
+            _leave(cannot_write(error.filename, error), 2)
         raise
     except Exception as error:
         if any(kind.__name__ in _ONE_LINE for kind in type(error).__mro__):
@@ -99,6 +104,8 @@ def main() -> None:
         raise
 
 
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
+"""Errors of the file system that are about what the user named, and not about a mistake of ours."""
 _ONE_LINE = frozenset({"BadInput", "SettingsChanged", "ModelError", "IsolationError", "TooManyUnscored"})
 
 
