@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from command_line import Run, running, verb_of, verbs
+from critique_coder.cli.options import quiet_libraries
 from critique_coder.review.store import FILE
 from critique_coder.storage import write_json, write_jsonl
 from making import a_problem
@@ -223,6 +226,9 @@ def locked(world: Path) -> Iterator[Path]:
     for name in ("data", "run"):
         shutil.copytree(world / name, place / name)
     (place / "locked").mkdir(mode=0o555)
+    quiet_libraries()
+    for room in ("cli.pipeline", "cli.data_tables", "models.local", "data.rows.export"):
+        importlib.import_module(f"critique_coder.{room}")  # while Python's own files can be read
     own = os.geteuid()
     if own == 0:
         os.seteuid(65534)
@@ -253,6 +259,43 @@ def test_a_folder_that_may_not_be_written_is_named(
     monkeypatch.chdir(locked)
     said = run(*line.split()).complaint()
     assert "locked" in said and "give yourself the right to write to locked, or choose another place" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "demo -o out",
+        "build demo --problems problems.jsonl -o out",
+        "train demo --data data -o out",
+        "evaluate --data data -o out --unchecked",
+        "critique solution.py --problem problem.json",
+        "data export data --kind cft -o out",
+    ],
+)
+def test_an_extra_that_is_not_installed_is_named(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(world)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    before = everything(world)
+    assert "datasets is not installed" in (said := run(*line.split()).complaint())
+    assert "pip install 'critique-coder[train]'" in said and everything(world) == before
+
+
+def test_what_needs_no_model_needs_no_extra(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(world)
+    for name in ("datasets", "transformers", "torch", "starlette", "uvicorn", "ray"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for line in (
+        "verify solutions.jsonl --problems problems.jsonl -o OUT/v.jsonl --workers 1",
+        f"{OWN} -o OUT/data",
+        "data stats data",
+        "data export data --kind hybrid -o OUT/rows",
+        "report run -o OUT/report.html",
+    ):
+        assert run(*line.replace("OUT", str(tmp_path)).split()).code == 0, line
 
 
 def test_a_corrected_command_is_not_refused_for_the_mistaken_one(

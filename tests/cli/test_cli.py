@@ -141,9 +141,20 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 @pytest.mark.parametrize(("verb", "model"), [("build", BuildRecipe), ("train", TrainRecipe)])
-def test_print_config_shows_a_recipe_that_can_be_used(run: Run, verb: str, model: Any) -> None:
-    done = run(verb, "demo", "seed=9", "--print-config")
+@pytest.mark.parametrize("recipe", ["demo", "demo-long", "paper"])
+def test_print_config_shows_a_recipe_that_can_be_used(run: Run, verb: str, model: Any, recipe: str) -> None:
+    done = run(verb, recipe, "seed=9", "--print-config")
     assert done.code == 0 and model.model_validate(tomllib.loads(done.out)).seed == 9
+    assert recipe in run(verb, "--help").out
+
+
+def test_the_paper_recipe_trains_as_the_paper_does(run: Run) -> None:
+    found = TrainRecipe.model_validate(tomllib.loads(run("train", "paper", "--print-config").out))
+    grpo = found.grpo
+    assert (found.model, found.warmup.rows, found.freeze_layers) == ("Qwen/Qwen3-4B", 0, 0)
+    assert (grpo.prompts, grpo.group_size, grpo.learning_rate, grpo.warmup_steps) == (128, 8, 1e-6, 10)
+    assert (grpo.clip_low, grpo.clip_high, grpo.kl, grpo.mask_truncated) == (0.2, 0.3, 0.0, True)
+    assert grpo.steps == 23_069 // grpo.prompts and min(grpo.max_tokens, found.evaluation.max_tokens) == 16_384
 
 
 @pytest.mark.parametrize(

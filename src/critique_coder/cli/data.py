@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from critique_coder.records import CritiqueRow, Json
 
 _KINDS = ("rl", "crl", "hybrid", "cft", "cgd", "ctrl", "cure", "kto")
+_TAUGHT = ("cft", "cgd", "ctrl", "cure")
+"""The kinds for which a teacher writes."""
 
 
 @click.group("data", short_help="Look into builds, compare them, export their rows.")
@@ -208,7 +210,7 @@ def export(
         return
     if output is None:
         raise click.UsageError("Missing option '--output' / '-o'.")
-    if settings.teacher.endpoint is None:
+    if kind in _TAUGHT and settings.teacher.endpoint is None:
         quiet_libraries()
     from critique_coder.data.rows.export import export as write
 

@@ -98,12 +98,20 @@ def main() -> None:
 
             _leave(cannot_write(error.filename, error), 2)
         raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _TRAIN_EXTRA:
+            _leave(
+                f"{package} is not installed, which models that run here need; pip install 'critique-coder[train]'", 2
+            )
+        raise
     except Exception as error:
         if any(kind.__name__ in _ONE_LINE for kind in type(error).__mro__):
             _leave(" ".join(str(error).split()), 2)
         raise
 
 
+_TRAIN_EXTRA = frozenset({"accelerate", "datasets", "gguf", "torch", "transformers", "trl"})
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 """Errors of the file system that are about what the user named, and not about a mistake of ours."""
 _ONE_LINE = frozenset({"BadInput", "SettingsChanged", "ModelError", "IsolationError", "TooManyUnscored"})

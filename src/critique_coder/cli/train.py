@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Train on the rows of a data folder, evaluate before and after, and write a report.
 
-    RECIPE is a TOML file or the name of a built-in one (demo, demo-long). KEY=VALUE changes a setting of it.
+    RECIPE is a TOML file or the name of a built-in one (demo, demo-long, paper). KEY=VALUE changes a setting of it.
     Stop it at any time: the same command goes on from the newest checkpoint.
 
     \b
