@@ -28,6 +28,7 @@ FILES = {
     "cut.jsonl": WHOLE + CUT, "cut.json": CUT, "cut.toml": "seed = \n[mix", "wrong.toml": "[mix]\ncritique_shar = 1\n",
     "wrong.jsonl": WHOLE + '{"id": "x", "statment": "s"}\n', "wrong.json": '{"id": "x", "statment": "s"}\n',
     "list.json": "[1]\n", "problem.json": WHOLE, "binary.jsonl": "\udcff\udcfe",
+    "strange.jsonl": '{"id": "s", "problem_id": "p99", "code": "x"}\n',
     "untested.jsonl": json.dumps({**a_problem("p0").to_json(), "tests": []}) + "\n",
 }  # fmt: skip
 
@@ -138,6 +139,7 @@ CASES = [
     ("validate cut.jsonl", "cut.jsonl, line 2"),
     ("validate untested.jsonl", "untested.jsonl, line 1, key 'tests'"),
     (f"{VALIDATE} --wrong none.jsonl", "none.jsonl: no such file"),
+    (f"{VALIDATE} --wrong strange.jsonl", "strange.jsonl, row 1, key 'problem_id': no problem 'p99' in problems.jsonl"),
     (f"{VALIDATE} -o file/v.jsonl", f"file {A_FILE}"),
     (f"{VALIDATE} --colour", "'--colour'"),
     ("serve --port 99999", "99999 is not in the range"),
