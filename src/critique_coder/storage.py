@@ -138,7 +138,7 @@ def dumps(row: Json) -> str:
 def cannot_write(path: str | Path, error: OSError) -> str:
     """One line that says why nothing can be written at ``path``, and the remedy."""
     path = Path(path)
-    there = next((place for place in (path, *path.parents) if place.exists()), path)
+    there = next((place for place in (path, *path.parents) if _is_there(place)), path)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{path}: cannot be written; give yourself the right to write to {there}, or choose another place"
     if path.is_dir():
@@ -147,6 +147,13 @@ def cannot_write(path: str | Path, error: OSError) -> str:
         which = "it" if there == path else str(there)
         return f"{path}: cannot be written: {which} is a file, not a folder; choose another place"
     return f"{path}: cannot be written: {error.strerror or error}; choose another place"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # below a folder that may not be looked into
+        return False
 
 
 @contextmanager

@@ -228,6 +228,7 @@ def locked(world: Path) -> Iterator[Path]:
     for name in ("data", "run"):
         shutil.copytree(world / name, place / name)
     (place / "locked").mkdir(mode=0o555)
+    (place / "hidden").mkdir(mode=0o000)
     quiet_libraries()
     for room in ("cli.pipeline", "cli.data_tables", "models.local", "data.rows.export"):
         importlib.import_module(f"critique_coder.{room}")  # while Python's own files can be read
@@ -261,6 +262,26 @@ def test_a_folder_that_may_not_be_written_is_named(
     monkeypatch.chdir(locked)
     said = run(*line.split()).complaint()
     assert "locked" in said and "give yourself the right to write to locked, or choose another place" in said
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "verify hidden/s.jsonl --problems problems.jsonl -o v.jsonl",
+        "verify solutions.jsonl --problems hidden/p.jsonl -o v.jsonl",
+        "build demo --problems hidden/p.jsonl -o out",
+        "train demo --data hidden/data -o out",
+        "data stats hidden/data",
+        "critique hidden/s.py --problem problems.jsonl --id p0",
+        "report hidden/run -o out.html",
+        "review hidden/data",
+        "review apply hidden/data",
+    ],
+)
+def test_what_may_not_be_read_is_named(run: Run, locked: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    monkeypatch.chdir(locked)
+    said = run(*line.split()).complaint()
+    assert "hidden/" in said and "Permission denied" in said
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from command_line import RECIPES, Run, commands_in, running, verb_of, verbs
+from review_page import Person, Served
+from run_folders import make_build, make_run
+from small_build import small_build
 
 VERBS = [verb for verb, _ in verbs()]
 
@@ -46,3 +52,40 @@ def test_every_option_says_what_it_is_for(verb: str) -> None:
     for parameter in dict(verbs())[verb].params:
         said = parameter.param_type_name == "argument" or getattr(parameter, "help", None)
         assert said, f"{verb} {parameter.name}"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what the examples name: problems, solutions, two builds, two runs."""
+    place = tmp_path_factory.mktemp("world")
+    built = small_build(place).folder
+    for name in ("data", "half"):
+        shutil.copytree(built, place / "runs" / name)
+    for seed, name in enumerate(("hybrid", "rl")):
+        make_run(place / "runs" / name, make_build(place / "build"), seed=seed)
+    return place
+
+
+ELSEWHERE = ("starter", "--attack", "http://", "feedback=")
+"""What an example names that a small folder does not have: a server, the starter problems, people's verdicts."""
+
+
+@pytest.mark.parametrize("verb", ["verify", "validate", "report", "data stats", "data diff", "data export"])
+def test_examples_work_when_they_are_typed(run: Run, world: Path, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    monkeypatch.chdir(world)
+    typed = [words for words in examples(run, verb) if not any(name in word for word in words for name in ELSEWHERE)]
+    assert typed
+    for words in typed:
+        assert run(*words).code == 0, words
+
+
+def test_the_examples_of_reviewing_work_when_they_are_typed(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world)
+    with Served(world / "runs" / "data", "--person", "ann") as served, Person(served.links["ann"]) as ann:
+        ann.judge(ann.part(), "yes", "k")
+    for verb in ("review agreement", "review apply", "review export"):
+        (words,) = [words for words in examples(run, verb) if verb_of(words) == verb]
+        assert run(*words, *(["--yes"] if verb == "review apply" else [])).code == 0, words
+    assert (world / "runs" / "data" / "feedback" / "labels.jsonl").exists()

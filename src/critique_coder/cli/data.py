@@ -67,13 +67,17 @@ def stats(build: Path, html: Path | None, as_json: bool) -> None:
 def _print(parts: Iterable[RenderableType], html: Path | None = None) -> None:
     from rich.console import Console
 
-    from critique_coder.storage import write_text
+    from critique_coder.records import BadInput
+    from critique_coder.storage import cannot_write, write_text
 
     shown = list(parts)
     if html is not None:  # before anything is printed, since it may be refused
         page = Console(record=True, file=io.StringIO())
         page.print(*shown, sep="\n")
-        write_text(html, page.export_html())
+        try:
+            write_text(html, page.export_html())
+        except OSError as error:
+            raise BadInput(cannot_write(html, error)) from None
     Console().print(*shown, sep="\n")
 
 
