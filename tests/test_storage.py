@@ -288,8 +288,8 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
 
 def test_a_file_cannot_be_claimed_as_folder(tmp_path: Path) -> None:
     path = save(tmp_path / "file", "")
-    assert "cannot be used" in complaint(claim_folder, path, SETTINGS)
-    assert "cannot be used" in complaint(claim_folder, path / "below", SETTINGS)
+    assert "it is a file, not a folder; choose another place" in complaint(claim_folder, path, SETTINGS)
+    assert f"{path} is a file, not a folder" in complaint(claim_folder, path / "below", SETTINGS)
 
 
 @given(st.lists(st.text(max_size=8) | st.integers(), max_size=4))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -134,25 +135,55 @@ def dumps(row: Json) -> str:
     return json.dumps(row, ensure_ascii=False, allow_nan=False)
 
 
+def cannot_write(path: str | Path, error: OSError) -> str:
+    """One line that says why nothing can be written at ``path``, and the remedy."""
+    path = Path(path)
+    there = next((place for place in (path, *path.parents) if _is_there(place)), path)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{path}: cannot be written; give yourself the right to write to {there}, or choose another place"
+    if path.is_dir():
+        return f"{path}: cannot be written: it is a folder; name a file"
+    if there.is_file():
+        which = "it" if there == path else str(there)
+        return f"{path}: cannot be written: {which} is a file, not a folder; choose another place"
+    return f"{path}: cannot be written: {error.strerror or error}; choose another place"
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # below a folder that may not be looked into
+        return False
+
+
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Write to the yielded temporary path; it takes the place of ``path`` only when the block ends well."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    with _named(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """An error of the file system names ``path``: a full disk names none, and nobody knows a temporary one."""
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:  # a full disk names no file by itself
-        error.filename = error.filename or str(path)
+        yield
+    except OSError as error:
+        if error.filename is None or Path(str(error.filename)).name.startswith(f".{path.name}."):
+            error.filename = str(path)
         raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def drop_unfinished(folder: str | Path) -> None:
@@ -182,8 +213,11 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a readable JSON file: {error}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        what = "is empty; expected JSON" if Path(path).stat().st_size == 0 else f"not a readable JSON file: {error}"
+        raise BadInput(f"{path}: {what}") from None
 
 
 def write_jsonl(path: str | Path, rows: Iterable[Json]) -> None:
@@ -268,27 +302,18 @@ class AppendLog:
 
     def append(self, row: Json) -> None:
         """Add one object; it is on its way to the disk when this returns."""
-        with self._named():
+        with _named(self.path):
             self._file.write(dumps(row) + "\n")
             self._file.flush()
 
     def close(self) -> None:
         """Flush to the disk and close."""
-        with self._named():
+        with _named(self.path):
             try:
                 self._file.flush()
                 os.fsync(self._file.fileno())
             finally:
                 self._file.close()
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """An error of the file system says which file it is about."""
-        try:
-            yield
-        except OSError as error:
-            error.filename = error.filename or str(self.path)
-            raise
 
     def __enter__(self) -> AppendLog:
         return self
@@ -333,7 +358,7 @@ def claim_folder(folder: str | Path, settings: dict[str, Json]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         occupied = any(not entry.name.startswith(".") for entry in folder.iterdir())
     except OSError as error:
-        raise BadInput(f"{folder}: cannot be used as an output folder: {error.strerror or error}") from None
+        raise BadInput(cannot_write(folder, error)) from None
     if mark.exists():
         differing = sorted(differences(read_json(mark), json.loads(dumps(settings))))
         if differing:

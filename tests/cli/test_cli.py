@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from critique_coder.cli import main
+from command_line import Run, running, verbs
 from critique_coder.cli.critique import templates_of
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.models.embedded import NAME, cache_folder
@@ -24,44 +21,12 @@ from critique_coder.training.recipe import TrainRecipe
 from making import a_problem, kill_when
 from openai_server import completion, serve
 
-VERBS = ["demo", "build", "verify", "validate", "serve", "train", "evaluate", "critique", "report", "doctor"]
 RIGHT, WRONG = "def double(n):\n    return 2 * n\n", "def double(n):\n    return n\n"
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    def summary(self) -> Any:
-        """The last line of standard output, as ``--json`` promises it."""
-        return json.loads(self.out.splitlines()[-1])
-
-    def complaint(self) -> str:
-        """The one line of a refusal."""
-        assert self.code == 2, self
-        assert self.err.count("\n") == 1 and self.err.startswith("critique-coder: ") and "Traceback" not in self.err
-        assert self.out == ""
-        return self.err
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the entry point in this process."""
-
-    def go(*arguments: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["critique-coder", *map(str, arguments)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return Ran(left.value.code, captured.out, captured.err)
-
-    return go
+    return running(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -87,14 +52,7 @@ def solutions(tmp_path: Path) -> Path:
 def test_the_program_lists_its_verbs_and_shows_an_example(run: Run) -> None:
     done = run("--help")
     assert done.code == 0 and "Example" in done.out
-    assert all(f"\n  {verb} " in done.out for verb in VERBS)
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example_of_itself(run: Run, verb: str) -> None:
-    done = run(verb, "--help")
-    assert done.code == 0 and "--json" in done.out
-    assert f"critique-coder {verb}" in done.out.partition("Example")[2]
+    assert all(f"\n  {verb.split()[0]} " in done.out for verb, _ in verbs())
 
 
 def test_the_version_is_told(run: Run) -> None:
@@ -183,9 +141,20 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 @pytest.mark.parametrize(("verb", "model"), [("build", BuildRecipe), ("train", TrainRecipe)])
-def test_print_config_shows_a_recipe_that_can_be_used(run: Run, verb: str, model: Any) -> None:
-    done = run(verb, "demo", "seed=9", "--print-config")
+@pytest.mark.parametrize("recipe", ["demo", "demo-long", "paper"])
+def test_print_config_shows_a_recipe_that_can_be_used(run: Run, verb: str, model: Any, recipe: str) -> None:
+    done = run(verb, recipe, "seed=9", "--print-config")
     assert done.code == 0 and model.model_validate(tomllib.loads(done.out)).seed == 9
+    assert recipe in run(verb, "--help").out
+
+
+def test_the_paper_recipe_trains_as_the_paper_does(run: Run) -> None:
+    found = TrainRecipe.model_validate(tomllib.loads(run("train", "paper", "--print-config").out))
+    grpo = found.grpo
+    assert (found.model, found.warmup.rows, found.freeze_layers) == ("Qwen/Qwen3-4B", 0, 0)
+    assert (grpo.prompts, grpo.group_size, grpo.learning_rate, grpo.warmup_steps) == (128, 8, 1e-6, 10)
+    assert (grpo.clip_low, grpo.clip_high, grpo.kl, grpo.mask_truncated) == (0.2, 0.3, 0.0, True)
+    assert grpo.steps == 23_069 // grpo.prompts and min(grpo.max_tokens, found.evaluation.max_tokens) == 16_384
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import make_build, make_run
 
 from critique_coder.records import BadInput
 from critique_coder.report import write_report
 from critique_coder.report.reading import read_run
 from critique_coder.storage import write_json, write_text
+from run_folders import make_build, make_run
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_nothing_measured_yet(run: Path) -> None:
             '{"stages": [{"stage": "base", "metrics": {"a/b": {"value": "x"}}}]}',
             "'a/b', key 'value'",
         ),
-        ("manifest.json", "", "not a readable JSON file"),
+        ("manifest.json", "", "is empty; expected JSON"),
         ("metrics.jsonl", '{"stage": \n{}\n', "metrics.jsonl, line 1: not valid JSON"),
         ("metrics.jsonl", '{"stage": "grpo", "step": 1}\n', "line 1, key 'metrics'"),
         ("timing.jsonl", '{"what": 3, "seconds": 1}\n', "line 1, key 'what': expected text"),

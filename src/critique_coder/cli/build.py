@@ -10,6 +10,7 @@ from critique_coder.cli.options import (
     finish,
     json_option,
     judge_options,
+    nothing_half_written,
     overrides_argument,
     print_config_option,
     quiet_libraries,
@@ -72,8 +73,15 @@ def command(
     if settings.filter.tokenizer or (settings.candidates.path is None and settings.candidates.endpoint is None):
         quiet_libraries()
     from critique_coder.data.build import build
+    from critique_coder.models import require_model
 
-    manifest = build(settings, output, judge_options(unsafe_no_isolation, ray=ray))
+    if not output.exists():
+        if settings.candidates.path is None:
+            require_model(settings.candidates.model, settings.candidates.endpoint)
+        else:
+            _read_through(Path(settings.candidates.path))
+    with nothing_half_written(output):
+        manifest = build(settings, output, judge_options(unsafe_no_isolation, ray=ray))
     counts = manifest["counts"]
     lines = [
         f"problems   {counts['problems']['kept']} kept of {counts['problems']['read']}",
@@ -86,6 +94,17 @@ def command(
         lines.insert(2, f"           {others} more are for problems that are not in this build, and were left out")
     lines[:0] = [*_table1(manifest), ""]
     finish(lines, {"output": str(output), "counts": counts}, as_json)
+
+
+def _read_through(solutions: Path) -> None:
+    """Refuse a damaged file of recorded solutions at once, and not after the audit; raises BadInput."""
+    from critique_coder.prompts import extract_code
+    from critique_coder.records import Solution
+    from critique_coder.storage import read_rows
+
+    if solutions.is_file():
+        for where, row in read_rows(solutions):
+            Solution.from_json(row, where, extract_code)
 
 
 def _table1(manifest: dict[str, Json]) -> list[str]:

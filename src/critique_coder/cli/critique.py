@@ -43,9 +43,10 @@ def command(
     code = _code(solution)
     if endpoint is None:
         quiet_libraries()
-    from critique_coder.models import Sampling, open_model
+    from critique_coder.models import Sampling, open_model, require_model
     from critique_coder.prompts import critique_prompt, load_template, parse_judgement
 
+    require_model(model, endpoint)
     verdict = _verdict(asked, code, unsafe_no_isolation) if asked.tests else None
     solve_name, critique_name = templates_of(model)
     ask, asked_before = load_template("critique", template or critique_name), load_template("solve", solve_name)
@@ -107,8 +108,11 @@ def _lenient(row: Json, where: str) -> Problem:
 def _code(path: str) -> str:
     from critique_coder.records import BadInput
 
+    place = existing(path, "solution file")
+    if place.is_dir():
+        raise BadInput(f"{path}: is a folder; give the file that holds the program")
     try:
-        code = Path(existing(path, "solution file")).read_text(encoding="utf-8")
+        code = place.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read as text: {error}") from None
     if not code.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import click
 
 from critique_coder.cli.options import (
     finish,
+    finished_build,
     json_option,
     judge_options,
+    nothing_half_written,
     overrides_argument,
     print_config_option,
     quiet_libraries,
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from critique_coder.records import CritiqueRow, Json
 
 _KINDS = ("rl", "crl", "hybrid", "cft", "cgd", "ctrl", "cure", "kto")
+_TAUGHT = ("cft", "cgd", "ctrl", "cure")
+"""The kinds for which a teacher writes."""
 
 
 @click.group("data", short_help="Look into builds, compare them, export their rows.")
@@ -52,10 +57,9 @@ def stats(build: Path, html: Path | None, as_json: bool) -> None:
       critique-coder data stats runs/data --html stats.html
     """
     from critique_coder.cli.data_tables import overview_tables
-    from critique_coder.data.built import BuiltData
     from critique_coder.data.overview import overview
 
-    found = overview(BuiltData.open(build))
+    found = overview(finished_build(build))
     _print(overview_tables(found), html)
     finish([f"written to {html}"] if html else [], found, as_json)
 
@@ -63,13 +67,18 @@ def stats(build: Path, html: Path | None, as_json: bool) -> None:
 def _print(parts: Iterable[RenderableType], html: Path | None = None) -> None:
     from rich.console import Console
 
-    from critique_coder.storage import write_text
+    from critique_coder.records import BadInput
+    from critique_coder.storage import cannot_write, write_text
 
-    console = Console(record=html is not None)
-    for part in parts:
-        console.print(part)
-    if html is not None:
-        write_text(html, console.export_html())
+    shown = list(parts)
+    if html is not None:  # before anything is printed, since it may be refused
+        page = Console(record=True, file=io.StringIO())
+        page.print(*shown, sep="\n")
+        try:
+            write_text(html, page.export_html())
+        except OSError as error:
+            raise BadInput(cannot_write(html, error)) from None
+    Console().print(*shown, sep="\n")
 
 
 @command.command("show", short_help="One row with its tests and verdicts.")
@@ -86,10 +95,9 @@ def show(build: Path, row: str, as_json: bool) -> None:
       critique-coder data show runs/data critique/starter/multiply#0
     """
     from critique_coder.cli.data_tables import row_view
-    from critique_coder.data.built import BuiltData
     from critique_coder.records import Verdict
 
-    data = BuiltData.open(build)
+    data = finished_build(build)
     found, critique = _row(data, row)
     problem = data.problems[found["problem_id"]]
     verdict = None
@@ -146,10 +154,9 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
       critique-coder data diff runs/data runs/half
     """
     from critique_coder.cli.data_tables import difference_tables
-    from critique_coder.data.built import BuiltData
     from critique_coder.data.compare import compare, is_same
 
-    found = compare(BuiltData.open(old), BuiltData.open(new))
+    found = compare(finished_build(old), finished_build(new))
     same = is_same(found)
     _print(difference_tables(found))
     finish(["both train the same"] if same else [], {**found, "same": same}, as_json)
@@ -207,12 +214,13 @@ def export(
         return
     if output is None:
         raise click.UsageError("Missing option '--output' / '-o'.")
-    if settings.teacher.endpoint is None:
+    if kind in _TAUGHT and settings.teacher.endpoint is None:
         quiet_libraries()
-    from critique_coder.data.built import BuiltData
     from critique_coder.data.rows.export import export as write
 
-    manifest = write(settings, BuiltData.open(build), output, judge_options(unsafe_no_isolation))
+    data = finished_build(build)
+    with nothing_half_written(output):
+        manifest = write(settings, data, output, judge_options(unsafe_no_isolation))
     counts = manifest["counts"]
     lines = [f"rows       {counts['rows']} ({kind})"]
     lines += [f"left out   {count}: {reason}" for reason, count in counts["lost"].items()]

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from critique_coder.cli.options import command_line, finish, json_option, judge_options, quiet_libraries, unsafe_option
+from critique_coder.cli.options import (
+    command_line,
+    finish,
+    json_option,
+    judge_options,
+    nothing_half_written,
+    quiet_libraries,
+    unsafe_option,
+)
 
 
 @click.command("demo", short_help="The whole job on the starter problems, with a report, on a laptop.")
@@ -51,13 +59,31 @@ def command(
     recipe = load_settings(TrainRecipe, find_recipe(name, "training"), extra + ([f"model={model!r}"] if model else []))
     quiet_libraries()
     from critique_coder.cli.pipeline import Request, train_and_report
+    from critique_coder.cli.verify import known_problems
+    from critique_coder.models import require_model
     from critique_coder.training.run import timed
 
     options = judge_options(unsafe_no_isolation)
-    click.echo(f"critique-coder demo: data in {folder / 'data'}, run in {folder / 'run'}", err=True)
-    with timed(folder, "data"):
-        build(data_recipe, folder / "data", options)
+    if problems is not None:
+        known_problems(problems)
+    if not folder.exists():
+        require_model(model)
+    with nothing_half_written(folder):
+        _make(folder)
+        click.echo(f"critique-coder demo: data in {folder / 'data'}, run in {folder / 'run'}", err=True)
+        with timed(folder, "data"):
+            build(data_recipe, folder / "data", options)
     built = BuiltData.open(folder / "data")
     report = train_and_report(recipe, built, folder / "run", Request(name, command_line(), options))
     lines = [f"model      {folder / 'run' / 'model'}", f"report     {report}"]
     finish(lines, {"output": str(folder), "model": str(folder / "run" / "model"), "report": str(report)}, as_json)
+
+
+def _make(folder: Path) -> None:
+    from critique_coder.records import BadInput
+    from critique_coder.storage import cannot_write
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(cannot_write(folder, error)) from None

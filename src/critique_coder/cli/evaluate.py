@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from critique_coder.cli.options import finish, json_option, judge_options, quiet_libraries, unsafe_option
+from critique_coder.cli.options import (
+    finish,
+    finished_build,
+    json_option,
+    judge_options,
+    nothing_half_written,
+    quiet_libraries,
+    unsafe_option,
+)
 
 
 @click.command("evaluate", short_help="Measure a model on a data folder's held-out problems.")
@@ -46,35 +54,37 @@ def command(
       critique-coder evaluate runs/first/model --data runs/data --output runs/first-again
       critique-coder evaluate --endpoint http://localhost:8000/v1 --data runs/data --output runs/served
     """
-    from critique_coder.data.built import BuiltData
     from critique_coder.data.recipe import JudgeSettings
     from critique_coder.evaluation.checked import benchmarks_of, require_checked
     from critique_coder.storage import claim_folder, sha256_file
 
-    built = BuiltData.open(data)
+    built = finished_build(data)
     if not unchecked:
         require_checked(built, benchmarks_of(built))
     if endpoint is None:
         quiet_libraries()
     from critique_coder.cli.pipeline import plan_of
     from critique_coder.evaluation.heldout import evaluate, write_summary
-    from critique_coder.models import open_model
+    from critique_coder.models import open_model, require_model
     from critique_coder.training.recipe import EvaluationSettings
 
     settings = EvaluationSettings(
         samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size
     )
     described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
-    claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
-    measured = evaluate(
-        lambda: open_model(model, endpoint, batch_size),
-        built,
-        plan_of(settings, seed),
-        JudgeSettings(),
-        output / "evaluation",
-        "model",
-        judge_options(unsafe_no_isolation),
-    )
+    if not output.exists():
+        require_model(model, endpoint)
+    with nothing_half_written(output):
+        claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
+        measured = evaluate(
+            lambda: open_model(model, endpoint, batch_size),
+            built,
+            plan_of(settings, seed),
+            JudgeSettings(),
+            output / "evaluation",
+            "model",
+            judge_options(unsafe_no_isolation),
+        )
     summary = write_summary(output / "evaluation.json", [measured], described)
     lines = [
         f"{name:<30}{value.value:7.3f}   ({value.low:.3f} to {value.high:.3f})"

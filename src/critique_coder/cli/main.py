@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -92,6 +93,15 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _leave(f"{error.filename or 'output'}: no space left on the disk; make room, the same command goes on", 2)
+        if error.errno in _NOT_WRITABLE and isinstance(error.filename, str | Path):
+            _leave(_about_place(error, error.filename), 2)
+        raise
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _TRAIN_EXTRA:
+            _leave(
+                f"{package} is not installed, which models that run here need; pip install 'critique-coder[train]'", 2
+            )
         raise
     except Exception as error:
         if any(kind.__name__ in _ONE_LINE for kind in type(error).__mro__):
@@ -99,7 +109,19 @@ def main() -> None:
         raise
 
 
+_TRAIN_EXTRA = frozenset({"accelerate", "datasets", "gguf", "torch", "transformers", "trl"})
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
+"""Errors of the file system that are about what the user named, and not about a mistake of ours."""
 _ONE_LINE = frozenset({"BadInput", "SettingsChanged", "ModelError", "IsolationError", "TooManyUnscored"})
+
+
+def _about_place(error: OSError, path: str | Path) -> str:
+    """What is wrong with a file or folder; where a right is missing nobody knows whether to read or to write."""
+    from critique_coder.storage import cannot_write
+
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{path}: {error.strerror}; give yourself the right to it, or choose another place"
+    return cannot_write(path, error)
 
 
 def _one_line(error: click.ClickException) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from critique_coder.data.verify import JudgeOptions
 from critique_coder.records import Json
+
+if TYPE_CHECKING:
+    from critique_coder.data.built import BuiltData
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -93,3 +98,48 @@ def existing(path: str, what: str) -> Path:
     if not place.exists():
         raise BadInput(f"{path}: no such {what}")
     return place
+
+
+def finished_build(folder: str | Path) -> BuiltData:
+    """A build of which each part can be read, as seen before anything is written; raises BadInput."""
+    from critique_coder.data.built import BuiltData
+    from critique_coder.records import BadInput
+    from critique_coder.storage import read_rows
+
+    built = BuiltData.open(folder)
+    kind = built.manifest.get("kind") if isinstance(built.manifest, dict) else None
+    if kind != "build":
+        raise BadInput(
+            f"{built.folder / 'manifest.json'}, key 'kind': must be 'build', not {kind!r}; "
+            "give what `critique-coder build` made"
+        )
+    len(built.problems)  # reads them; kept for whoever asks next
+    for split in ("train", "heldout"):
+        next(read_rows(built.folder / "rows" / f"{split}.parquet"), None)
+    return built
+
+
+_MARKS = frozenset({"settings.json", "config.toml", "timing.jsonl"})
+"""What a command writes into its folder before it does any work."""
+
+
+@contextmanager
+def nothing_half_written(folder: Path) -> Iterator[None]:
+    """Remove a new folder when the block is refused before it did any work.
+
+    Otherwise the corrected command would be refused, since the folder was begun with other settings.
+    """
+    from critique_coder.models import ModelError
+    from critique_coder.records import BadInput
+
+    new = not folder.exists()
+    try:
+        yield
+    except (BadInput, ModelError):
+        if new and folder.is_dir() and not any(_is_work(file) for file in folder.rglob("*")):
+            shutil.rmtree(folder)
+        raise
+
+
+def _is_work(file: Path) -> bool:
+    return file.is_file() and file.name not in _MARKS and file.stat().st_size > 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from critique_coder.cli import review_agreement, review_apply, review_export, review_page
+from critique_coder.fields import nearest
 
 
 class _Review(click.Group):
@@ -12,7 +15,11 @@ class _Review(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Like click's, and options of the page may stand before the folder."""
-        own = args and args[0] not in (*self.commands, *ctx.help_option_names)
+        own = bool(args) and args[0] not in (*self.commands, *ctx.help_option_names)
+        if own and not args[0].startswith("-") and not Path(args[0]).exists():
+            meant = nearest(args[0], self.list_commands(ctx))
+            if meant:
+                raise click.UsageError(f"{args[0]}: no such folder or command{meant}", ctx)
         return super().parse_args(ctx, ["page", *args] if own else args)
 
 

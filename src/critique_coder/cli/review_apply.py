@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from critique_coder.cli.options import finish, json_option
+from critique_coder.cli.options import existing, finish, json_option
 
 if TYPE_CHECKING:
     from critique_coder.review.cases import Evidence
@@ -32,6 +32,7 @@ def evidence_of(folder: Path, verdicts: Path | None) -> Evidence:
             return store.evidence(cases)
     if verdicts is None:
         raise BadInput(f"{folder}: holds no review; export it (`critique-coder review export`) and give --verdicts")
+    existing(str(verdicts), "file of verdicts")
     ratings = read_verdicts(verdicts, {case.id: case for case in cases})
     return Evidence(cases, tuple(latest_ratings(ratings)))
 

@@ -9,8 +9,10 @@ import click
 from critique_coder.cli.options import (
     command_line,
     finish,
+    finished_build,
     json_option,
     judge_options,
+    nothing_half_written,
     overrides_argument,
     print_config_option,
     quiet_libraries,
@@ -39,7 +41,7 @@ def command(
 ) -> None:
     """Train on the rows of a data folder, evaluate before and after, and write a report.
 
-    RECIPE is a TOML file or the name of a built-in one (demo, demo-long). KEY=VALUE changes a setting of it.
+    RECIPE is a TOML file or the name of a built-in one (demo, demo-long, paper). KEY=VALUE changes a setting of it.
     Stop it at any time: the same command goes on from the newest checkpoint.
 
     \b
@@ -57,13 +59,16 @@ def command(
         return
     if data is None or output is None:
         raise click.UsageError(f"Missing option {'--data' if data is None else '--output'!r}.")
-    from critique_coder.data.built import BuiltData
-
-    built = BuiltData.open(data)
+    built = finished_build(data)
     quiet_libraries()
     from critique_coder.cli.pipeline import Request, train_and_report
+    from critique_coder.models import require_model
+
+    if not output.exists():
+        require_model(settings.model)
 
     request = Request(Path(recipe).stem, command_line(), judge_options(unsafe_no_isolation))
-    report = train_and_report(settings, built, output, request)
+    with nothing_half_written(output):
+        report = train_and_report(settings, built, output, request)
     lines = [f"model      {output / 'model'}", f"report     {report}"]
     finish(lines, {"output": str(output), "model": str(output / "model"), "report": str(report)}, as_json)

@@ -64,12 +64,12 @@ def command(
     from critique_coder.storage import read_solutions, sha256_file
 
     corpus = known_problems(problems)
-    given = list(corpus.wrong_solutions)
-    if wrong is not None:
-        given += read_solutions(wrong, extract_code)
-    unknown = {solution.problem_id for solution in given} - {problem.id for problem in corpus.problems}
-    if unknown:
-        raise BadInput(f"{wrong}: no problem {min(unknown)!r} in {problems}")
+    known = {problem.id: problem for problem in corpus.problems}
+    more = read_solutions(wrong, extract_code) if wrong is not None else []
+    for place, solution in enumerate(more, 1):
+        if solution.problem_id not in known:
+            raise BadInput(f"{wrong}, row {place}, key 'problem_id': no problem {solution.problem_id!r} in {problems}")
+    given = [*(solution for solution in corpus.wrong_solutions if solution.problem_id in known), *more]
     solutions = to_judge(corpus.problems, given, mutants, repeats)
     if not solutions:
         raise BadInput(f"{problems}: has neither references nor wrong solutions, so there is nothing to check it by")
@@ -83,7 +83,6 @@ def command(
         tempfile.TemporaryDirectory(prefix="critique-coder-validate-") as folder,
         open_judge(settings, judge_options(unsafe_no_isolation)) as judge,
     ):
-        known = {problem.id: problem for problem in corpus.problems}
         verdicts = verify_solutions(judge, known, solutions, output or Path(folder) / "verdicts.jsonl")
     found = validation(corpus.problems, given, verdicts, repeats)
     lines = _lines(found, len(corpus.problems))

@@ -104,15 +104,19 @@ def command(
 def known_problems(problems: str) -> Corpus:
     """The problems of a file or folder, or of the source of that name; raises BadInput."""
     from critique_coder.data.sources import SOURCES, read_source
+    from critique_coder.fields import nearest
+    from critique_coder.records import BadInput
 
     named = problems in SOURCES and problems != "problems"
+    if not named and not Path(problems).exists():
+        raise BadInput(f"{problems}: no such file, and no source of that name{nearest(problems, SOURCES)}")
     return read_source(problems, None) if named else read_source("problems", problems)
 
 
 def claim_output(output: Path, settings: dict[str, object]) -> None:
     """Go on with an output that was begun for the same inputs; refuse one of other inputs."""
     from critique_coder.records import BadInput
-    from critique_coder.storage import read_json, write_json
+    from critique_coder.storage import cannot_write, read_json, write_json
 
     mark = output.with_name(f".{output.name}.inputs.json")
     if output.is_dir():
@@ -122,7 +126,7 @@ def claim_output(output: Path, settings: dict[str, object]) -> None:
     try:
         write_json(mark, settings)
     except OSError as error:
-        raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from None
+        raise BadInput(cannot_write(output, error)) from None
 
 
 def _leave_nothing(output: Path) -> None:

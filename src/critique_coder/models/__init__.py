@@ -27,4 +27,18 @@ def open_model(
     return LocalModel.load(resolve_source(source), batch_size=batch_size)
 
 
-__all__ = ["Completion", "Messages", "ModelError", "Progress", "Sampling", "TextModel", "open_model"]
+def require_model(source: str | None, endpoint: str | None = None) -> None:
+    """Refuse what can be no model, before work begins that it would end in; raises ModelError.
+
+    The embedded model is fetched when it is opened, and a server may be down now and up later: neither is asked.
+    """
+    if endpoint is not None:
+        if not endpoint.startswith(("http://", "https://")):
+            raise ModelError(f"endpoint {endpoint!r}: is not a URL; give one such as http://localhost:8000/v1")
+    elif source is not None:
+        from critique_coder.models.local import require_pretrained
+
+        require_pretrained(source)
+
+
+__all__ = ["Completion", "Messages", "ModelError", "Progress", "Sampling", "TextModel", "open_model", "require_model"]

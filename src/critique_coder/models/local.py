@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from critique_coder.models.base import Completion, Messages, ModelError, Progress, Sampling
 from critique_coder.models.embedded import name_of
@@ -85,19 +85,37 @@ def encode_chat(tokenizer: Any, messages: Messages) -> Tokens:
     return ids
 
 
+def require_pretrained(source: str | Path) -> None:
+    """Read a model's configuration, which is small and shows whether there is a model; raises ModelError."""
+    try:
+        AutoConfig.from_pretrained(source)
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_loaded(source, error) from None
+
+
 def load_pretrained(source: str | Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """A causal model and its tokenizer from a folder or the hub; raises ModelError in one line."""
+    require_pretrained(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left")
         model = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError, KeyError) as error:
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(
-            f"model {str(source)!r} cannot be loaded: {reason.strip()[:200]}; give a folder that holds a transformers "
-            "model, a hub id that can be reached, or nothing for the embedded one"
-        ) from None
+        raise _not_loaded(source, error) from None
     if tokenizer.chat_template is None:
         raise ModelError(f"model {str(source)!r} has no chat template; choose an instruction-tuned model")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def _not_loaded(source: str | Path, error: Exception) -> ModelError:
+    if Path(source).is_dir() and not (Path(source) / "config.json").exists():
+        reason = "the folder holds no config.json"
+    elif Path(source).is_file():
+        reason = "it is a file"
+    else:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return ModelError(
+        f"model {str(source)!r} cannot be loaded: {reason[:200].rstrip('.')}; give a folder that holds a transformers "
+        "model, a hub id that can be reached, or nothing for the embedded one"
+    )

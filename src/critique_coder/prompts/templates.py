@@ -102,8 +102,9 @@ def load_template(kind: str, path: str | Path | None = None) -> Template:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         built_in = ", ".join(_BUILT_IN[kind])
-        raise BadInput(f"{path}: cannot read this prompt template (built in: {built_in}): {error}") from None
+        raise BadInput(f"{path}: cannot read this prompt template (built in: {built_in}): {reason}") from None
     try:
         used = jinja2.meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
     except jinja2.TemplateSyntaxError as error:

@@ -23,6 +23,7 @@ _WIDTH = 320
 _SMOOTH_FROM = 8
 _HIT_RADIUS = 5
 _MOST_HITS = 200
+_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +184,17 @@ def interval_panel(title: str, dots: Sequence[Dot], reference: float | None = No
     if reference is not None:
         line = Markup(
             '<line class="reference" x1="{0}" x2="{0}" y1="14" y2="{1}"/>'
-            '<text x="{0}" y="9" text-anchor="middle">{2}</text>'
+            '<text x="{0}" y="9" text-anchor="{3}">{2}</text>'
         )
-        parts.append(line.format(x(reference), bottom, reference_name))
+        parts.append(line.format(x(reference), bottom, reference_name, _anchor(x(reference))))
     parts += [_dot_row(dot, 20 + 38 * place, x) for place, dot in enumerate(dots)]
     said = "; ".join(f"{dot.name} {value(dot.estimate.value)} ({interval(dot.estimate)})" for dot in dots)
     return _svg(title, said, bottom + 20, Markup("").join(parts))
+
+
+def _anchor(place: float) -> str:
+    """Which end of a label stands at ``place``, so that it stays inside of the drawing."""
+    return "start" if place < 40 else "end" if place > _WIDTH - 40 else "middle"
 
 
 def _span(estimate: Estimate) -> tuple[float, ...]:
@@ -205,10 +211,10 @@ def _value_axis(marks: Sequence[float], x: _Scale, bottom: float) -> Markup:
 
 def _dot_row(dot: Dot, top: float, x: _Scale) -> Markup:
     name = Markup(
-        '<text class="name halo" x="14" y="{0}">{1}</text>'
+        '<text class="name halo" x="14" y="{0}">{1}<title>{3}</title></text>'
         '<text class="name halo" x="306" y="{0}" text-anchor="end">{2}</text>'
     )
-    parts = [name.format(top + 13, dot.name, value(dot.estimate.value))]
+    parts = [name.format(top + 13, _short(dot.name), value(dot.estimate.value), dot.name)]
     if not math.isnan(dot.estimate.low):
         bar = Markup('<line class="interval c{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>')
         parts.append(bar.format(dot.colour, x(dot.estimate.low), x(dot.estimate.high), y=top + 25))
@@ -216,6 +222,13 @@ def _dot_row(dot: Dot, top: float, x: _Scale) -> Markup:
         circle = Markup('<circle class="dot c{}" cx="{}" cy="{}" r="5"/>')
         parts.append(circle.format(dot.colour, x(dot.estimate.value), top + 25))
     return Markup("").join(parts)
+
+
+def _short(name: str) -> str:
+    """A name that leaves room for the value beside it: without its middle, since runs often differ at the end."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME // 2]}…{name[-(_LONGEST_NAME // 2 - 1) :]}"
 
 
 def stacked_bar(title: str, slices: Sequence[Slice]) -> Markup:

@@ -25,7 +25,7 @@ from critique_coder.report import charts, tables, words
 from critique_coder.report.between import Against, against
 from critique_coder.report.charts import Dot, Line
 from critique_coder.report.reading import Run, dig, read_run
-from critique_coder.storage import write_text
+from critique_coder.storage import cannot_write, write_text
 
 CURVES = (
     ("warmup", "warmup/loss", "Warm-up: loss"),
@@ -54,7 +54,7 @@ def write_report(runs: Sequence[Path], output: Path, command: str | None = None)
     try:
         write_text(output, page)
     except OSError as error:
-        raise BadInput(f"{output}: cannot be written: {error.strerror or error}") from None
+        raise BadInput(cannot_write(output, error)) from None
     return output
 
 
