@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from critique_coder.cli.options import finish, json_option, judge_options, quiet_libraries, unsafe_option
+from critique_coder.cli.options import (
+    command_line,
+    finish,
+    json_option,
+    judge_options,
+    quiet_libraries,
+    unsafe_option,
+)
 
 
 @click.command("evaluate", short_help="Measure a model on a data folder's held-out problems.")
@@ -39,6 +46,7 @@ def command(
     """Measure MODEL (folder or hub id; nothing: the embedded one) on held-out problems and pairs.
 
     Writes evaluation.json: pass@1, critique balanced accuracy, precision, recall and malformed rate, with intervals.
+    `critique-coder report` takes the folder like that of a run.
     Refuses a benchmark that the data folder's training problems were not checked against.
 
     \b
@@ -56,26 +64,28 @@ def command(
         require_checked(built, benchmarks_of(built))
     if endpoint is None:
         quiet_libraries()
-    from critique_coder.cli.pipeline import plan_of
-    from critique_coder.evaluation.heldout import evaluate, write_summary
+    from critique_coder.cli.pipeline import plan_of, write_evaluation
+    from critique_coder.evaluation.heldout import evaluate
     from critique_coder.models import open_model
     from critique_coder.training.recipe import EvaluationSettings
+    from critique_coder.training.run import timed
 
     settings = EvaluationSettings(
         samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size
     )
     described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
     claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
-    measured = evaluate(
-        lambda: open_model(model, endpoint, batch_size),
-        built,
-        plan_of(settings, seed),
-        JudgeSettings(),
-        output / "evaluation",
-        "model",
-        judge_options(unsafe_no_isolation),
-    )
-    summary = write_summary(output / "evaluation.json", [measured], described)
+    with timed(output, "evaluation"):
+        measured = evaluate(
+            lambda: open_model(model, endpoint, batch_size),
+            built,
+            plan_of(settings, seed),
+            JudgeSettings(),
+            output / "evaluation",
+            "model",
+            judge_options(unsafe_no_isolation),
+        )
+    summary = write_evaluation(measured, built, output, described, command_line())
     lines = [
         f"{name:<30}{value.value:7.3f}   ({value.low:.3f} to {value.high:.3f})"
         for name, value in measured.estimates().items()
