@@ -210,9 +210,18 @@ def _parsed(text: str, what: str) -> ast.expr:
 
 def _plain(node: ast.expr, what: str) -> Json:
     try:
-        return encode(ast.literal_eval(node))
+        return _whole_numbers(encode(ast.literal_eval(node)))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, NotAValue):
         raise BadInput(f"{what}: only plain values can be used, such as 1, 'text', [1, 2] or {{'a': 1}}") from None
+
+
+def _whole_numbers(tagged: Json) -> Json:
+    """Long integers as JSON writes them: a test that is kept goes into files, whose tags do not know them."""
+    if isinstance(tagged, list):
+        return [_whole_numbers(item) for item in tagged]
+    if isinstance(tagged, dict):
+        return int(tagged["$int"], 16) if "$int" in tagged else {tag: _whole_numbers(i) for tag, i in tagged.items()}
+    return tagged
 
 
 def _checked(code: str) -> str:
@@ -224,15 +233,21 @@ def _checked(code: str) -> str:
 
 
 def keep(store: ReviewStore, case: Case, person: str, test: TestCase) -> bool:
-    """Keep a person's test for the next build, with who wrote it and on which item; False when it is kept already.
+    """Keep a person's test for the next build, with who wrote it and on which item; False when that person keeps it
+    already. Another's word for the same test counts beside it.
 
     Raises BadInput when the problem has it, and StoreTrouble.
     """
     if test in case.problem.tests:
         raise BadInput("the problem has this test already")
-    what = dumps([case.problem.id, test.to_json()])
+    what = dumps([case.problem.id, test.to_json(), person])
     key = "test/" + hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
     return store.keep_test(key, AddedTest(case.problem.id, test, person, case.id))
+
+
+def keepers(tests: Sequence[AddedTest], case: Case, test: TestCase) -> set[str]:
+    """Who keeps this very test."""
+    return {one.kept_by for one in tests if one.problem_id == case.problem.id and one.test == test}
 
 
 def contradicting(tests: Sequence[AddedTest], case: Case, test: TestCase) -> list[AddedTest]:
