@@ -47,6 +47,14 @@ class Tried:
     message: str | None
 
 
+def judge_opener(folder: Path, allow_no_isolation: bool = False) -> Callable[[], Judge]:
+    """Opens a judge with the limits under which the build of a reviewed folder ran."""
+    path = build_of(folder) / "manifest.json"
+    settings = read_json(path).get("settings", {}).get("judge", {}) if path.exists() else {}
+    limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
+    return lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits)
+
+
 class Reruns:
     """Runs solutions in a judge of its own, a few at a time. Safe for several threads; close it, or use ``with``."""
 
@@ -60,10 +68,7 @@ class Reruns:
     @classmethod
     def of_folder(cls, folder: Path, allow_no_isolation: bool = False) -> Self:
         """With the limits under which the build of a reviewed folder ran."""
-        path = build_of(folder) / "manifest.json"
-        settings = read_json(path).get("settings", {}).get("judge", {}) if path.exists() else {}
-        limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
-        return cls(lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits))
+        return cls(judge_opener(folder, allow_no_isolation))
 
     def tests(self, case: Case) -> dict[int, Found]:
         """Run the tests of a case's problem; what each found, by place from 0.
