@@ -43,6 +43,7 @@ def _lines(question: str, found: Agreement) -> list[str]:
     ]
     if found.tests.differing.items:
         lines.append(f"  people differ from the tests in {_said(found.tests.differing)}")
+        lines.append(f"  wrong labels in all, by the random slice: {_said(found.tests.differing_random)}")
     for problem in found.tests.problems[:10]:
         lines.append(
             f"  {problem.problem_id}: tests too weak for {problem.too_weak}, too strict for {problem.too_strict} "
