@@ -5,7 +5,7 @@ simulated**: it answers over the page's own HTTP interface with the label by MBP
 of a hidden gold item with its known answer. Both builds are trained on with the same small settings and the embedded
 model; ``report`` holds the two runs beside each other.
 
-    .venv/bin/python benchmarks/review_loop.py --data ../shared/data --output runs/review-loop
+    .venv/bin/python benchmarks/review_loop.py --data "$CRITIQUE_CODER_DATA" --output runs/review-loop
 """
 
 from __future__ import annotations
