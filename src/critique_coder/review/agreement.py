@@ -118,7 +118,7 @@ class AgainstTests:
 
     ``table`` counts items by (tests, people). ``differing`` is the share of all judged items on which they differ;
     the queue shows doubtful items first, so only ``differing_random``, over the random slice, estimates how many of all
-    labels by tests are wrong, with Wilson's interval.
+    labels by tests are wrong.
     """
 
     table: Mapping[str, int]
@@ -258,8 +258,8 @@ def _person(name: str, items: Mapping[str, JudgedItem], ratings: Sequence[Rating
         verdicts=len(own),
         cant_tell=len(own) - len(told),
         with_others=interval(_with_others(name, ratings), _mean, seed),
-        with_tests=interval(tested, share, seed),
-        gold=interval(gold, share, seed),
+        with_tests=wilson(tested),
+        gold=wilson(gold),
         drift=difference(gold[:half], gold[half:], share, seed),
     )
 
@@ -288,7 +288,7 @@ def _pairs(names: Sequence[str], ratings: Sequence[Rating], seed: int) -> Iterab
         both = [(unit[one], unit[other]) for unit in units if one in unit and other in unit]
         if both:
             same = [first == second for first, second in both]
-            yield Pair((one, other), interval(same, share, seed), cohens_kappa(both, seed))
+            yield Pair((one, other), wilson(same), cohens_kappa(both, seed))
 
 
 def against_tests(items: Mapping[str, JudgedItem], resolved: Mapping[str, Resolved], seed: int = 0) -> AgainstTests:
@@ -303,7 +303,7 @@ def against_tests(items: Mapping[str, JudgedItem], resolved: Mapping[str, Resolv
     differing = [(item, label != tests) for item, label, tests in both]
     return AgainstTests(
         table={cell: table[cell] for cell in cells},
-        differing=interval([differs for _, differs in differing], share, seed),
+        differing=wilson(differs for _, differs in differing),
         differing_random=wilson(differs for item, differs in differing if item.in_random_slice),
         kappa=cohens_kappa([(_word(tests), _word(label)) for _, label, tests in both], seed),
         problems=_suspects([(item, bool(label), bool(tests)) for item, label, tests in both]),

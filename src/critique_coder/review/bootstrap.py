@@ -3,7 +3,7 @@
 Items with the same verdicts are alike to every statistic here, so a draw of n items is a multinomial draw over the
 few patterns that occur: 20,000 items cost as much as 20.
 
-A share over items that were drawn by chance has Wilson's interval instead: a bootstrap of 0 out of 20 says 0 to 0.
+A plain share of items has Wilson's interval instead: a bootstrap of 0 out of 20 says 0 to 0.
 """
 
 from __future__ import annotations
