@@ -183,7 +183,8 @@ class _Marking:
                 f"they were measured, on the {len(self.pairs)} held-out pairs that all of them judged; the label of "
                 f"{moved} of these pairs changed"
             )
-            said += [self._alone(place, metrics[place]) for place, b in enumerate(self.builds) if b is not self.newest]
+            others = [place for place, build in enumerate(self.builds) if build is not self.newest]
+            said += [self._alone(place, metrics[place]) for place in others if moved]
         else:
             said.append(_NO_PAIRS)
         if not self.problems:
