@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from critique_coder.cli import evaluate, report
 from critique_coder.storage import read_json
 from small_build import small_build
 from tiny_model import tiny_model, tiny_tokenizer
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [(["--temperature", "0.3"], (0.3, 0.3)), (["--critique-temperature", "0"], (0.6, 0.0))],
+)
+def test_temperatures(tmp_path: Path, asked: list[str], wanted: tuple[float, float]) -> None:
+    data = small_build(tmp_path)
+    tiny_model().save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    words = [str(tmp_path / "model"), "--data", str(data.folder), "--output", str(tmp_path / "again"), *asked]
+    done = CliRunner().invoke(evaluate.command, [*words, "--samples", "1", "--max-tokens", "4"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    settings = read_json(tmp_path / "again" / "evaluation.json")["settings"]
+    assert (settings["temperature"], settings["critique_temperature"]) == wanted
 
 
 def test_what_evaluate_wrote_is_a_report_of_its_own(tmp_path: Path) -> None:
@@ -21,6 +37,8 @@ def test_what_evaluate_wrote_is_a_report_of_its_own(tmp_path: Path) -> None:
     for _ in range(2):  # the same command a second time finds everything there
         done = CliRunner().invoke(evaluate.command, asked, catch_exceptions=False)
         assert done.exit_code == 0, done.output
+    settings = read_json(again / "evaluation.json")["settings"]
+    assert (settings["temperature"], settings["critique_temperature"]) == (0.6, 0.6)
     manifest = read_json(again / "manifest.json")
     assert (manifest["kind"], manifest["model"]["source"]) == ("evaluation", str(model))
     assert manifest["data"]["folder"] == str(data.folder.resolve())

@@ -22,7 +22,14 @@ from critique_coder.cli.options import (
 @click.option("--endpoint", help="Ask this OpenAI-compatible server; MODEL is then its name there.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Solutions a problem.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True, help="Of both.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=0.6,
+    show_default=True,
+    help="Of solutions, and of critiques where nothing else is said.",
+)
+@click.option("--critique-temperature", type=click.FloatRange(min=0), help="Of critiques.  [default: --temperature]")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Longest answer.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Answers at once.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything random follows from this.")
@@ -36,6 +43,7 @@ def command(
     output: Path,
     samples: int,
     temperature: float,
+    critique_temperature: float | None,
     max_tokens: int,
     batch_size: int,
     seed: int,
@@ -71,7 +79,11 @@ def command(
     from critique_coder.training.run import timed
 
     settings = EvaluationSettings(
-        samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size
+        samples=samples,
+        temperature=temperature,
+        critique_temperature=temperature if critique_temperature is None else critique_temperature,
+        max_tokens=max_tokens,
+        batch_size=batch_size,
     )
     described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
     claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})

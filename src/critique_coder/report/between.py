@@ -64,16 +64,18 @@ def _not_compared(first: Run, run: Run) -> str:
 def cautions(first: Run, run: Run) -> list[str]:
     """With what care the two are to be compared."""
     notes = []
-    if any(first.asked[name] != run.asked[name] for name in first.asked.keys() & run.asked.keys() - _OF_THE_MODEL):
-        notes.append("measured with different evaluation settings")
+    both = first.asked.keys() & run.asked.keys() - _OF_NO_MATTER
+    others = sorted(name for name in both if first.asked[name] != run.asked[name])
+    if others:
+        notes.append(f"measured with different evaluation settings: {', '.join(others)}")
     if first.final.name != run.final.name and not (first.only_measured or run.only_measured):
         old, new = stage_title(first.final.name), stage_title(run.final.name)
         notes.append(f"compared at different stages: {old} and {new}")
     return notes
 
 
-_OF_THE_MODEL = frozenset(("model", "endpoint"))
-"""What ``critique-coder evaluate`` notes among its settings, and is not how it measured."""
+_OF_NO_MATTER = frozenset(("model", "endpoint", "batch_size"))
+"""What stands among the settings, and says nothing of how hard the exam was."""
 
 
 def _compare_solutions(first: Run, run: Run, result: Against) -> None:
