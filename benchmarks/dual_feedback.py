@@ -1,13 +1,14 @@
 """How much label noise people remove, and what that is worth to a critic: queue against random order, one person
 against two.
 
-Run: ``.venv/bin/python benchmarks/dual_feedback.py --data ../shared/data --output runs/dual-feedback``. It builds a
-data folder from 4,081 solutions that published models wrote for MBPP, with MBPP's own three asserts as tests; the
-label by MBPP+ and its hundred times as many tests stands in for the truth. Two kinds of noise: what MBPP's asserts
-really get wrong, and the truth with labels flipped at a known rate. **The reviewers are simulated**: each answers with
-the truth but for a known error rate. The critic is a regularised least-squares classifier over the tokens of the code
-and the problem it is for, so that a training takes milliseconds and each point is a mean over many draws. What it says
-of a solution for the queue comes from the noisy labels of the other solutions alone, never from the truth.
+    .venv/bin/python benchmarks/dual_feedback.py --data "$CRITIQUE_CODER_DATA" --output runs/dual-feedback
+
+It builds a data folder from 4,079 solutions that published models wrote for MBPP, with MBPP's own three asserts as
+tests; the label by MBPP+ and its hundred times as many tests stands in for the truth. Two kinds of noise: what MBPP's
+asserts really get wrong, and the truth with labels flipped at a known rate. **The reviewers are simulated**: each
+answers with the truth but for a known error rate. The critic is a regularised least-squares classifier over the tokens
+of the code and the problem it is for, so that a training takes milliseconds and each point is a mean over many draws.
+What it says of a solution for the queue comes from the noisy labels of the other solutions alone, never from the truth.
 """
 
 from __future__ import annotations

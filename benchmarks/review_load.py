@@ -181,6 +181,7 @@ class Reviewer(threading.Thread):
         self.sent: dict[str, tuple[str, dict[str, str]]] = {}
         self.times: dict[str, list[float]] = {"next": [], "verdict": []}
         self.again = 0
+        self.longest_s = 0.0
         self._number = number
 
     def run(self) -> None:
@@ -210,10 +211,13 @@ class Reviewer(threading.Thread):
             raise Refusal(f"{status} {text[:200]}")
 
     def _try(self, action: Any) -> Any:
-        """Until it is answered, as the page's script does."""
+        """Until it is answered, as the page's script does; ``longest_s``: the longest that took, all tries in."""
+        start = time.monotonic()
         while True:
             try:
-                return action()
+                done = action()
+                self.longest_s = max(self.longest_s, time.monotonic() - start)
+                return done
             except (OSError, http.client.HTTPException, Refusal):
                 self.again += 1
                 time.sleep(0.1)
@@ -274,6 +278,8 @@ def crowd(folder: Path, people: list[str], seconds: float, kill: bool) -> dict[s
         "verdicts": verdicts,
         "per_s": round(verdicts / seconds, 1),
         "asked_again": sum(reviewer.again for reviewer in reviewers),
+        "longest_wait_s": round(max(reviewer.longest_s for reviewer in reviewers), 1),
+        **({"started_again_s": round(server.started_s, 1)} if kill else {}),
         "next_ms": times["next"],
         "verdict_ms": times["verdict"],
         "memory_mb": [round(memory[0]), round(statistics.mean(memory[-third:])), round(max(memory))],

@@ -5,7 +5,7 @@ simulated**: it answers over the page's own HTTP interface with the label by MBP
 of a hidden gold item with its known answer. Both builds are trained on with the same small settings and the embedded
 model; ``report`` holds the two runs beside each other.
 
-    .venv/bin/python benchmarks/review_loop.py --data ../shared/data --output runs/review-loop
+    .venv/bin/python benchmarks/review_loop.py --data "$CRITIQUE_CODER_DATA" --output runs/review-loop
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from critique_coder.review.doubts import queued, remembered
 from critique_coder.storage import hash_fraction, read_json, read_rows, write_json, write_jsonl
 
 ITEMS, PROBLEMS, EACH = 30, 60, 3
-BUILD = ["judge.time_limit_s=2", "mix.heldout_share=0.2"]
+BUILD = ["judge.time_limit_s=2", "mix.heldout_share=0.4"]
 TRAIN = [
     "method=crl", "warmup.rows=0", "warmup.solve_rows=0", "grpo.steps=1", "grpo.prompts=2", "grpo.group_size=2",
     "grpo.micro_batch_size=4", "grpo.max_tokens=24", "grpo.keep_pass_rate=[0.0,1.0]", "evaluation.samples=1",
-    "evaluation.max_tokens=24", "evaluation.max_pairs=6",
+    "evaluation.max_tokens=24", "evaluation.max_pairs=12",
 ]  # fmt: skip
 _TYPING = "from typing import *\n\n"
 """Many of the programs name ``List`` and were recorded by a harness that had it imported."""

@@ -19,7 +19,7 @@ from critique_coder.storage import sha256_file, write_json, write_jsonl, write_p
 STAGES = ("base", "warmup", "grpo")
 SKILL = {"base": (0.18, 0.02, 0.5), "warmup": (0.19, 0.97, 0.53), "grpo": (0.27, 0.995, 0.66)}
 """Of each stage: how often a solution passes, a critique is well formed, a well-formed one is right."""
-COUNTS = {
+COUNTS: dict[str, Any] = {
     "problems": {
         "read": 410,
         "kept": 388,
@@ -53,19 +53,49 @@ COUNTS = {
 CONFIG = 'seed = 0\nmethod = "hybrid"\n\n[warmup]\nrows = 256\n\n[grpo]\nsteps = 80\nprompts = 8\n'
 
 
-def make_build(folder: Path, problems: int = 84) -> Path:
-    """A build folder: what a comparison of runs reads of it."""
-    message = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    schema = pa.schema([("id", pa.string()), ("problem_id", pa.string()), ("label", pa.bool_()), ("prompt", message)])
-    asked = [{"role": "user", "content": "?"}]
-    rows = [
-        {"id": f"critique/{name}#{place}", "problem_id": name, "label": place == 0, "prompt": asked}
-        for name in _names(problems)
+def make_build(
+    folder: Path,
+    problems: int = 84,
+    people: Mapping[str, bool] | None = None,
+    mended: Mapping[str, bool] | None = None,
+) -> Path:
+    """A build folder: what a comparison of runs reads of it.
+
+    ``people``: labels by people, by row id; ``mended``: labels that are others since the tests of their problem are.
+    """
+    text = pa.string()
+    message = pa.list_(pa.struct([("role", text), ("content", text)]))
+    columns = [("id", text), ("kind", text), ("problem_id", text), ("label", pa.bool_()), ("label_source", text)]
+    names, said = _names(problems), people or {}
+    other = {name[9:-2] for name in mended or {}}
+    labelled: list[dict[str, Any]] = [
+        {
+            "id": (row := f"critique/{name}#{place}"),
+            "problem_id": name,
+            "solution": f"solution {place}",
+            "label": {**(mended or {}), **said}.get(row, place == 0),
+            "label_source": "human" if row in said else "tests",
+        }
+        for name in names
         for place in range(2)
     ]
-    write_parquet(folder / "rows" / "heldout.parquet", rows, schema)
-    outputs = {name: sha256_file(folder / name) for name in ("rows/heldout.parquet",)} | {"problems.jsonl": "p" * 64}
-    write_json(folder / "manifest.json", {"kind": "build", "counts": COUNTS, "outputs": outputs})
+    asked = [{"role": "user", "content": "?"}]
+    rows: list[dict[str, Any]] = [
+        {"id": f"solve/{name}", "kind": "solve", "problem_id": name, "prompt": asked} for name in names
+    ]
+    rows += [{**row, "kind": "critique", "prompt": asked} for row in labelled]
+    write_jsonl(folder / "critiques.jsonl", labelled)
+    write_jsonl(folder / "problems.jsonl", ({"id": name, "tests": 2 if name in other else 3} for name in names))
+    write_parquet(folder / "rows" / "heldout.parquet", rows, pa.schema([*columns, ("prompt", message)]))
+    outputs = {name: sha256_file(folder / name) for name in ("rows/heldout.parquet", "problems.jsonl")}
+    sources = {"human": len(said), "tests": len(labelled) - len(said)}
+    manifest = {
+        "kind": "build",
+        "settings": {"seed": 0, "label": {"threshold": 0.8, "people": None if people is None else "feedback"}},
+        "counts": {**COUNTS, "critiques": {**COUNTS["critiques"], "by_source": sources}} if said else COUNTS,
+        "outputs": outputs,
+    }
+    write_json(folder / "manifest.json", manifest)
     return folder
 
 
@@ -274,3 +304,15 @@ EXAMPLES: list[dict[str, Any]] = [
     _critique("grpo", "mbpp/640", True, "incorrect", "For an empty list it fails.\n\\conclusion{F}"),
     _critique("base", "mbpp/633", True, "malformed", "The code looks good to me, well done!"),
 ]
+
+
+def make_evaluation(folder: Path, build: Path, seed: int = 0, noted: bool = True) -> Path:
+    """What ``critique-coder evaluate`` writes; without its manifest it is that of an earlier version."""
+    asked = {"model": "a/model", "endpoint": None, "seed": 0, "samples": 4, "temperature": 0.6}
+    write_json(folder / "settings.json", {**asked, "data": sha256_file(build / "manifest.json")})
+    measured = _measure(folder, "model", seed, SKILL["grpo"])
+    write_summary(folder / "evaluation.json", [measured], asked)
+    if noted:
+        manifest = _manifest(folder, build)
+        write_json(folder / "manifest.json", {**manifest, "kind": "evaluation", "model": {"source": "a/model"}})
+    return folder

@@ -48,6 +48,18 @@ def test_people_are_heard_and_the_manifest_says_so(tmp_path: Path, feedback: Pat
     assert any(name.endswith("labels.jsonl") for name in data.manifest["inputs"])
 
 
+def test_people_change_the_labels_of_the_held_out_pairs_and_not_which_they_are(tmp_path: Path) -> None:
+    before = small_build(tmp_path / "before").rows("heldout")
+    pairs = [row for row in before if row["kind"] == "critique"]
+    said = [PersonLabel(f"p{n}", f"p{n}#0", code_sha256(RIGHT[0]), False, LabelSource.HUMAN) for n in (4, 5)]
+    write_jsonl(tmp_path / "feedback" / "labels.jsonl", [label.to_json() for label in said])
+    data = small_build(tmp_path / "after", f"label.people={str(tmp_path / 'feedback')!r}")
+    after = [row for row in data.rows("heldout") if row["kind"] == "critique"]
+    assert [(row["id"], row["prompt"]) for row in after] == [(row["id"], row["prompt"]) for row in pairs]
+    changed = {row["id"] for row, other in zip(pairs, after, strict=True) if row["label"] is not other["label"]}
+    assert changed == {"critique/p4#0", "critique/p5#0"} & {row["id"] for row in pairs} != set()
+
+
 def test_changed_feedback_is_another_build(tmp_path: Path, feedback: Path) -> None:
     small_build(tmp_path, f"label.people={str(feedback)!r}")
     write_jsonl(feedback / "problem_reviews.jsonl", [])

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from run_folders import COUNTS, SKILL, make_build, make_run
 
 from critique_coder.report.between import against
 from critique_coder.report.reading import read_run
 from critique_coder.storage import write_json, write_jsonl
+from run_folders import COUNTS, SKILL, make_build, make_run
 
 
 @pytest.fixture
@@ -74,3 +74,11 @@ def test_fewer_pairs_are_said(tmp_path: Path, build: Path) -> None:
     path.write_text("".join(lines[:100]))
     found = against(read_run(a), read_run(b))
     assert found.notes == ["critiques compared on the 100 pairs that both judged"]
+
+
+def test_evaluation_settings_that_differ_are_named(tmp_path: Path, build: Path) -> None:
+    a, b = (make_run(tmp_path / name, build) for name in "ab")
+    found = json.loads((b / "evaluation.json").read_text())
+    asked = {"samples": 8, "temperature": 0.6, "batch_size": 4, "model": "m"}
+    write_json(b / "evaluation.json", {**found, "settings": asked})
+    assert against(read_run(a), read_run(b)).notes == ["measured with different evaluation settings: samples"]

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import EXAMPLES, make_build, make_run
 
 from critique_coder.report import write_report
 from critique_coder.storage import write_json, write_jsonl, write_text
+from run_folders import EXAMPLES, make_build, make_run
 
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
 _SVG_LEAVES = {"line", "circle", "rect", "polyline"}

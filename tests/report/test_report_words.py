@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import COUNTS, make_build, make_run
 
 from critique_coder.evaluation.statistics import Estimate
 from critique_coder.report import charts, tables, words
 from critique_coder.report.reading import read_run
 from critique_coder.storage import write_json
+from run_folders import COUNTS, make_build, make_run
 
 NOTHING = Estimate(math.nan, math.nan, math.nan)
 

@@ -8,8 +8,11 @@ import random
 
 import pytest
 
+import making
 from critique_coder.review.adjudication import Answer, Decision, Rating, resolve
-from critique_coder.review.agreement import JudgedItem, agreement
+from critique_coder.review.agreement import JudgedItem, agreement, agreement_of
+from critique_coder.review.bootstrap import wilson
+from critique_coder.review.cases import Case, Evidence, Question, asked
 
 YES, NO, UNSURE = Answer.YES, Answer.NO, Answer.CANT_TELL
 
@@ -68,8 +71,23 @@ def test_which_tests_are_wrong() -> None:
     }
     assert found.differing.value == pytest.approx(5 / 7)
     assert (found.differing_random.value, found.differing_random.items) == (0.5, 2)
+    assert found.differing_random == wilson([True, False])
+    assert found.to_json()["differing_random"] == {"value": 0.5, "low": 0.094531, "high": 0.905469, "items": 2}
     settled = agreement(known, ratings, resolve(ratings, [Decision("open", False, "why", "cy")])).tests
     assert settled.differing.items == 8
+
+
+def test_what_the_audit_took_out_is_not_in_the_rate_of_wrong_labels() -> None:
+    problem = making.a_problem("p")
+    cases = [
+        Case(name, problem, f"s{name}", "x", tests=False, in_random_slice=True, quarantine=reason)
+        for name, reason in (("a", None), ("b", None), ("c", "reference_fails"))
+    ]
+    ratings = [Rating(asked(case.id, Question.CORRECT), "ann", YES) for case in cases[1:]]
+    ratings.append(Rating(asked("a", Question.CORRECT), "ann", NO))
+    found = agreement_of(Evidence(tuple(cases), tuple(ratings)))[Question.CORRECT].tests
+    assert found.differing.items == 3
+    assert (found.differing_random.value, found.differing_random.items) == (0.5, 2)
 
 
 def test_drift_on_gold_items_is_seen_and_its_absence_too() -> None:

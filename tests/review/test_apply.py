@@ -110,6 +110,32 @@ def test_a_kept_test_mends_weak_tests_and_says_whose_it_is() -> None:
     assert review.tests == (*case.problem.tests, new) and "added by ann, bo" in review.reason
 
 
+def test_a_kept_test_needs_as_many_people_as_are_asked_for() -> None:
+    case = a_case("a", tests=True)
+    new, other = (TestCase(TestKind.CALL, args=(n,), expected=2 * n) for n in (9, 10))
+    by_ann = (AddedTest("p", new, "ann", "a", 1.0), AddedTest("p", new, "ann", "b", 2.0), AddedTest("p", other, "ann"))
+    alone = Evidence((case,), added_tests=by_ann)
+    assert plan(alone).problems[0].tests[-2:] == (new, other) and plan(alone).waiting == ()
+    kept = plan(alone, min_people=2)
+    assert kept.problems == () and kept.summary()["tests_waiting"] == 2, "one person, though twice"
+    assert describe(kept)[-1].strip().startswith("2 kept tests that too few people kept")
+    both = plan(Evidence((case,), added_tests=(*by_ann, AddedTest("p", new, "bo"))), min_people=2)
+    (review,) = both.problems
+    assert review.tests == (*case.problem.tests, new) and review.reason == "1 test added by ann, bo"
+    assert [one.test for one in both.waiting] == [other]
+    elsewhere = plan(Evidence((case, a_case("b", "q")), added_tests=(*by_ann, AddedTest("q", new, "bo"))), min_people=2)
+    assert elsewhere.problems == (), "the same test of another problem is no second word"
+
+
+def test_weak_tests_are_not_mended_by_a_test_that_too_few_people_kept() -> None:
+    case = a_case("a", tests=True)
+    ratings = tuple(said(case, NO, NO, tags=(WRONG_TEST,)))
+    added = (AddedTest("p", TestCase(TestKind.CALL, args=(9,), expected=18), "person0"),)
+    (review,) = plan(Evidence((case,), ratings, added_tests=added), min_people=2).problems
+    assert review.action is ProblemAction.QUARANTINE
+    assert plan(Evidence((case,), ratings, added_tests=added)).problems[0].action is ProblemAction.REPLACE_TESTS
+
+
 def test_the_tag_of_the_side_that_lost_changes_nothing() -> None:
     case = a_case("a", tests=False, failed_tests=(1,))
     ratings = [*said(case, NO, NO), Rating(asked("a", CORRECT), "late", YES, tags=(WRONG_TEST,))]

@@ -138,3 +138,27 @@ def test_what_is_not_defined_is_said_so() -> None:
     same = krippendorffs_alpha([{"a": "x", "b": "x"}])
     assert math.isnan(same.value) and same.to_json() == {"value": None, "low": None, "high": None, "items": 1}
     assert math.isnan(cohens_kappa([("x", "x")] * 3).value)
+
+
+@pytest.mark.parametrize(
+    ("hits", "items", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilsons_interval_as_published(hits: int, items: int, low: float, high: float) -> None:
+    """Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3."""
+    found = bootstrap.wilson([place < hits for place in range(items)])
+    assert (found.value, found.items) == (hits / items, items)
+    assert found.low == pytest.approx(low, abs=5e-5) and found.high == pytest.approx(high, abs=5e-5)
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+def test_wilsons_bounds_are_where_the_score_test_just_rejects(found: list[bool]) -> None:
+    made = bootstrap.wilson(found)
+    for bound in (made.low, made.high):
+        if 0 < bound < 1:
+            error = math.sqrt(bound * (1 - bound) / len(found))
+            assert abs(made.value - bound) / error == pytest.approx(1.959964, abs=1e-4)
+
+
+def test_wilsons_interval_of_nothing_is_not_defined() -> None:
+    assert math.isnan(bootstrap.wilson([]).value) and bootstrap.wilson([]).items == 0

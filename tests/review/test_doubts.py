@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from critique_coder.data.build import build
+from critique_coder.data.mutants import mutants
 from critique_coder.data.recipe import BuildRecipe
+from critique_coder.judge import IsolationError, Judge
 from critique_coder.review.adjudication import Answer, Rating
 from critique_coder.review.apply import plan
 from critique_coder.review.cases import Case, Evidence, Question, asked
@@ -18,6 +21,9 @@ from critique_coder.review.doubts import SETTINGS, cases_in_review, queued, reme
 from critique_coder.review.gold import read_gold
 from critique_coder.review.naming import Names
 from critique_coder.review.queue import Queued, QueueSettings
+from critique_coder.review.rerun import judge_opener
+from critique_coder.review.store import FILE, ReviewStore
+from critique_coder.review.wrong_gold import WRONG_GOLD, WrongGold
 from critique_coder.storage import read_json, read_rows, write_json, write_jsonl
 from making import complaint
 from review_page import a_run
@@ -186,6 +192,90 @@ def test_gold_items_are_certain_and_cannot_be_told_by_their_names(built: Path) -
     assert [item.case.id for item in plain] == [item.case.id for item in items if item.case.gold is None]
     more = {item.case.id for item in queued(built, QueueSettings(gold_share=0.5)) if item.case.gold is not None}
     assert more >= {case.id for case in gold}, "more gold only adds"
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A build whose problems bring references, and whose audit tried nothing that is wrong."""
+    folder = tmp_path_factory.mktemp("unchanged")
+    write_jsonl(folder / "problems.jsonl", PROBLEMS)
+    write_jsonl(folder / "solutions.jsonl", [row for row in SOLUTIONS if row["problem_id"].startswith("add")])
+    recipe = {
+        "source": [{"name": "problems", "path": str(folder / "problems.jsonl")}],
+        "candidates": {"path": str(folder / "solutions.jsonl")},
+        "mix": {"heldout_share": 0.0, "critique_share": 1.0},
+    }
+    build(BuildRecipe.model_validate(recipe), folder / "build")
+    return folder / "build"
+
+
+def copied(build: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(build, folder))
+
+
+def maker(folder: Path, told: list[str] | None = None) -> WrongGold:
+    return WrongGold(mutants, judge_opener(folder), (told if told is not None else []).append)
+
+
+def gold_of(items: list[Queued]) -> list[Case]:
+    return [item.case for item in items if item.case.gold is not None]
+
+
+def test_wrong_gold_is_made_where_a_build_brings_none(unchanged: Path, tmp_path: Path) -> None:
+    """What is made is wrong: tried here on inputs, against what the statement asks for."""
+    folder, settings = copied(unchanged, tmp_path / "b"), QueueSettings(gold_share=0.25)
+    assert {case.gold for case in gold_of(queued(folder, settings))} == {True}
+    gold = gold_of(queued(folder, settings, maker(folder)))
+    assert sorted(case.gold is True for case in gold) == [False, False, True, True]
+    assert len({case.problem.id for case in gold}) == len(gold)
+    for case in gold:
+        found: dict[str, Any] = {}
+        exec(case.code, found)
+        add = int(case.problem.id.removeprefix("add"))
+        assert [found["add"](k) == k + add for k in range(4)] == [k not in case.failed_tests for k in range(4)]
+        assert bool(case.failed_tests) is not case.gold and "mutant" not in case.id
+    assert gold == gold_of(queued(folder, settings)), "apply and the exports know them without a judge"
+
+
+def test_wrong_gold_is_made_once_and_more_only_adds(unchanged: Path, tmp_path: Path) -> None:
+    folder = copied(unchanged, tmp_path / "b")
+    few = gold_of(queued(folder, QueueSettings(gold_share=0.12), maker(folder)))
+    file = (folder / WRONG_GOLD).read_bytes()
+    again = gold_of(queued(folder, QueueSettings(gold_share=0.12), maker(folder)))
+    assert again == few and (folder / WRONG_GOLD).read_bytes() == file
+    more = gold_of(queued(folder, QueueSettings(gold_share=0.25), maker(folder)))
+    assert (folder / WRONG_GOLD).read_bytes().startswith(file) and len(more) > len(few)
+    assert {case.id: case.gold for case in few}.items() <= {case.id: case.gold for case in more}.items()
+
+
+def test_what_an_audit_found_wrong_comes_before_what_is_made(built: Path, tmp_path: Path) -> None:
+    folder = copied(built, tmp_path / "b")
+    queued(folder, QueueSettings(gold_share=0.25), maker(folder))
+    assert not (folder / WRONG_GOLD).exists()
+
+
+def test_a_review_that_has_begun_keeps_its_gold(unchanged: Path, tmp_path: Path) -> None:
+    folder = copied(unchanged, tmp_path / "b")
+    before = queued(folder, QueueSettings(gold_share=0.25))
+    ReviewStore(folder / FILE).close()
+    assert queued(folder, QueueSettings(gold_share=0.25), maker(folder)) == before
+
+
+def test_a_machine_without_isolation_makes_none_and_says_so(unchanged: Path, tmp_path: Path) -> None:
+    folder, told = copied(unchanged, tmp_path / "b"), list[str]()
+
+    def no_judge() -> Judge:
+        raise IsolationError("no namespaces here")
+
+    items = queued(folder, QueueSettings(gold_share=0.25), WrongGold(mutants, no_judge, told.append))
+    assert {case.gold for case in gold_of(items)} == {True}
+    assert len(told) == 1 and "no namespaces here" in told[0]
+
+
+def test_a_damaged_file_of_gold_is_named(unchanged: Path, tmp_path: Path) -> None:
+    folder = copied(unchanged, tmp_path / "b")
+    write_jsonl(folder / WRONG_GOLD, [{"id": "x"}])
+    assert f"{folder / WRONG_GOLD}: is damaged" in complaint(queued, folder, QueueSettings())
 
 
 def test_gold_makes_no_label(built: Path) -> None:

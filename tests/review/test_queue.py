@@ -34,6 +34,19 @@ def test_doubtful_items_come_first_and_the_random_slice_is_not_biased() -> None:
     assert 70 < len(sampled) < 130 and abs(sum(sampled) / len(sampled) - 0.5) < 0.1
 
 
+def test_what_is_judged_of_the_random_slice_in_part_of_the_queue_is_fair_too() -> None:
+    """Also of the items in it that several people see: doubt must not decide which of them come first."""
+    drawn, again = [], []
+    for person in map(str, range(40)):
+        for item in order_for(person, ITEMS)[:150]:
+            if item.case.in_random_slice and item.case.gold is None:
+                drawn.append(item.doubt)
+                again += [item.doubt] * (item.needed > 1)
+    assert abs(sum(drawn) / len(drawn) - 0.5) < 0.1
+    everything = [i.doubt for i in ITEMS if i.case.in_random_slice and i.needed > 1 and i.case.gold is None]
+    assert abs(sum(again) / len(again) - sum(everything) / len(everything)) < 0.1
+
+
 def test_the_overlap_is_a_share_and_two_people_meet_in_it() -> None:
     assert 0.12 < sum(item.needed == 2 for item in ITEMS) / len(ITEMS) < 0.18
     firsts = [{i.case.id for i in order_for(name, ITEMS)[:200] if i.needed == 2} for name in ("ann", "ben")]

@@ -19,7 +19,7 @@ from critique_coder.review import store as store_module
 from critique_coder.review.adjudication import Answer
 from critique_coder.review.apply import plan, write_feedback
 from critique_coder.review.cases import Case, Question
-from critique_coder.review.rerun import Busy, Reruns, contradicting, keep, own_kind, own_test
+from critique_coder.review.rerun import Busy, Reruns, contradicting, keep, keepers, own_kind, own_test
 from critique_coder.review.store import FILE, Given, ReviewStore, item_sha256
 from critique_coder.storage import read_rows
 from making import a_problem, complaint
@@ -140,7 +140,7 @@ def test_a_kept_test_reaches_the_feedback_with_who_wrote_it(tmp_path: Path) -> N
     case = a_case(DOUBLE, "def double(n):\n    return n + 2\n")
     test = own_test(DOUBLE, "21", "42")
     with ReviewStore(tmp_path / FILE) as store:
-        assert keep(store, case, "ann", test) and not keep(store, case, "ben", test)
+        assert keep(store, case, "ann", test) and not keep(store, case, "ann", test)
         (kept,) = store.added_tests()
         assert (kept.kept_by, kept.item, kept.test) == ("ann", "critique/s", test) and abs(kept.at - time.time()) < 60
         assert "already" in complaint(keep, store, case, "ann", DOUBLE.tests[0])
@@ -151,6 +151,26 @@ def test_a_kept_test_reaches_the_feedback_with_who_wrote_it(tmp_path: Path) -> N
     ((_, review),) = read_rows(tmp_path / "feedback" / "problem_reviews.jsonl")
     assert review["action"] == "replace_tests" and review["reason"] == "1 test added by ann"
     assert review["tests"] == [one.to_json() for one in (*DOUBLE.tests, test)]
+
+
+def test_two_people_can_stand_by_one_test(tmp_path: Path) -> None:
+    case = a_case(DOUBLE, "def double(n):\n    return n + 2\n")
+    test = own_test(DOUBLE, "21", "42")
+    with ReviewStore(tmp_path / FILE) as store:
+        assert keep(store, case, "ann", test) and plan(store.evidence([case]), min_people=2).problems == ()
+        assert keep(store, case, "ben", test) and keepers(store.added_tests(), case, test) == {"ann", "ben"}
+        assert keepers(store.added_tests(), case, own_test(DOUBLE, "22", "44")) == set()
+        (review,) = plan(store.evidence([case]), min_people=2).problems
+    assert review.reason == "1 test added by ann, ben" and review.tests == (*DOUBLE.tests, test)
+
+
+@pytest.mark.parametrize("value", [2**62, -(2**64), [10**30], {"a": 2**70}, {2**63: (2**65,)}])
+def test_long_integers_go_into_a_kept_test_and_come_back(tmp_path: Path, value: Any) -> None:
+    test = own_test(DOUBLE, repr(value), repr(value))
+    assert decode(test.expected) == value and decode(list(test.args)) == [value]
+    with ReviewStore(tmp_path / FILE) as store:
+        assert keep(store, a_case(DOUBLE, "x"), "ann", test)
+        assert store.added_tests()[0].test == test
 
 
 def test_a_store_of_before_takes_the_item_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -162,3 +163,15 @@ def test_freezing_every_layer_is_refused(workplace: Path, tmp_path: Path) -> Non
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("critique-coder: freeze_layers: 2 leaves nothing to train")
+
+
+def test_data_without_critiques_to_warm_up_on_is_refused_before_anything_is_measured(
+    workplace: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(workplace / "data", tmp_path / "data")
+    (tmp_path / "data" / "warmup.jsonl").write_text("")
+    words = command(workplace, tmp_path / "run")
+    words[words.index(str(workplace / "data"))] = str(tmp_path / "data")
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode == 2 and "warmup.jsonl: needs critiques of correct and wrong" in done.stderr
+    assert not (tmp_path / "run").exists()

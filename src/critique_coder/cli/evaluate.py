@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from critique_coder.cli.options import (
+    command_line,
     finish,
     finished_build,
     json_option,
@@ -23,7 +24,14 @@ from critique_coder.cli.options import (
 @click.option("--endpoint", help="Ask this OpenAI-compatible server; MODEL is then its name there.")
 @click.option("--output", "-o", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Solutions a problem.")
-@click.option("--temperature", type=click.FloatRange(min=0), default=0.6, show_default=True, help="Of both.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(min=0),
+    default=0.6,
+    show_default=True,
+    help="Of solutions, and of critiques where nothing else is said.",
+)
+@click.option("--critique-temperature", type=click.FloatRange(min=0), help="Of critiques.  [default: --temperature]")
 @click.option("--max-tokens", type=click.IntRange(min=1), default=128, show_default=True, help="Longest answer.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=128, show_default=True, help="Answers at once.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Everything random follows from this.")
@@ -37,6 +45,7 @@ def command(
     output: Path,
     samples: int,
     temperature: float,
+    critique_temperature: float | None,
     max_tokens: int,
     batch_size: int,
     seed: int,
@@ -47,6 +56,7 @@ def command(
     """Measure MODEL (folder or hub id; nothing: the embedded one) on held-out problems and pairs.
 
     Writes evaluation.json: pass@1, critique balanced accuracy, precision, recall and malformed rate, with intervals.
+    `critique-coder report` takes the folder like that of a run.
     Refuses a benchmark that the data folder's training problems were not checked against.
 
     \b
@@ -63,29 +73,35 @@ def command(
         require_checked(built, benchmarks_of(built))
     if endpoint is None:
         quiet_libraries()
-    from critique_coder.cli.pipeline import plan_of
-    from critique_coder.evaluation.heldout import evaluate, write_summary
+    from critique_coder.cli.pipeline import plan_of, write_evaluation
+    from critique_coder.evaluation.heldout import evaluate
     from critique_coder.models import open_model, require_model
     from critique_coder.training.recipe import EvaluationSettings
+    from critique_coder.training.run import timed
 
     settings = EvaluationSettings(
-        samples=samples, temperature=temperature, max_tokens=max_tokens, batch_size=batch_size
+        samples=samples,
+        temperature=temperature,
+        critique_temperature=temperature if critique_temperature is None else critique_temperature,
+        max_tokens=max_tokens,
+        batch_size=batch_size,
     )
     described = {"model": model, "endpoint": endpoint, "seed": seed, **settings.model_dump(mode="json")}
     if not output.exists():
         require_model(model, endpoint)
     with nothing_half_written(output):
         claim_folder(output, {**described, "data": sha256_file(built.folder / "manifest.json")})
-        measured = evaluate(
-            lambda: open_model(model, endpoint, batch_size),
-            built,
-            plan_of(settings, seed),
-            JudgeSettings(),
-            output / "evaluation",
-            "model",
-            judge_options(unsafe_no_isolation),
-        )
-    summary = write_summary(output / "evaluation.json", [measured], described)
+        with timed(output, "evaluation"):
+            measured = evaluate(
+                lambda: open_model(model, endpoint, batch_size),
+                built,
+                plan_of(settings, seed),
+                JudgeSettings(),
+                output / "evaluation",
+                "model",
+                judge_options(unsafe_no_isolation),
+            )
+    summary = write_evaluation(measured, built, output, described, command_line())
     lines = [
         f"{name:<30}{value.value:7.3f}   ({value.low:.3f} to {value.high:.3f})"
         for name, value in measured.estimates().items()

@@ -1,4 +1,4 @@
-"""Training with its evaluation, examples, manifest and report: what ``train`` and ``demo`` share."""
+"""Training with its evaluation, examples, manifest and report: what ``train``, ``demo`` and ``evaluate`` share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from critique_coder.models import Sampling, open_model
 from critique_coder.models.embedded import NAME as EMBEDDED
 from critique_coder.records import Json
 from critique_coder.report import write_report
-from critique_coder.storage import read_json, write_json
+from critique_coder.storage import read_json, read_rows, write_json
 from critique_coder.training.recipe import EvaluationSettings, TrainRecipe
 from critique_coder.training.run import timed, train
 
@@ -73,8 +73,31 @@ def _manifest(
         "recipe_name": request.recipe_name,
         "recipe": recipe.model_dump(mode="json"),
         "model": {"source": recipe.model or f"{EMBEDDED} (embedded)", "result": source},
+        **_circumstances(data, max(seconds, earlier)),
+    }
+
+
+def write_evaluation(measured: Measured, data: BuiltData, folder: Path, asked: dict[str, Json], command: str) -> Json:
+    """Write what ``report`` reads of a model that was only measured; returns the summary of ``evaluation.json``."""
+    summary = write_summary(folder / "evaluation.json", [measured], asked)
+    write_json(folder / "examples.json", examples(data, folder / "evaluation", measured.stage))
+    seconds = sum(row["seconds"] for _, row in read_rows(folder / "timing.jsonl"))
+    model = asked["model"] if asked["endpoint"] is None else f"{asked['model'] or ''} at {asked['endpoint']}".strip()
+    manifest = {
+        "kind": "evaluation",
+        "command": command,
+        "model": {"source": model or f"{EMBEDDED} (embedded)"},
+        **_circumstances(data, seconds),
+    }
+    write_json(folder / "manifest.json", manifest)
+    return summary
+
+
+def _circumstances(data: BuiltData, seconds: float) -> dict[str, Json]:
+    """By which data, on which machine and for how long: what every manifest says."""
+    return {
         "data": {"folder": str(data.folder.resolve()), "manifest": data.manifest},
         "machine": machine(),
         "versions": versions(),
-        "seconds": round(max(seconds, earlier), 1),
+        "seconds": round(seconds, 1),
     }

@@ -37,12 +37,14 @@ def command(folder: Path, verdicts: Path | None, as_json: bool) -> None:
 
 
 def _lines(question: str, found: Agreement) -> list[str]:
+    people = "1 person" if len(found.people) == 1 else f"{len(found.people)} people"
     lines = [
-        f"{question}: {found.overall.verdicts} blind verdicts by {len(found.people)} people",
+        f"{question}: {found.overall.verdicts} blind verdicts by {people}",
         f"  agreement {_said(found.overall.agreement)}, alpha {_said(found.overall.alpha)}",
     ]
     if found.tests.differing.items:
         lines.append(f"  people differ from the tests in {_said(found.tests.differing)}")
+        lines.append(f"  wrong labels, by the random slice: {_said(found.tests.differing_random)}")
     for problem in found.tests.problems[:10]:
         lines.append(
             f"  {problem.problem_id}: tests too weak for {problem.too_weak}, too strict for {problem.too_strict} "

@@ -13,7 +13,10 @@ from critique_coder.cli.options import existing, finish, json_option
 if TYPE_CHECKING:
     from critique_coder.review.cases import Evidence
 
-MIN_PEOPLE_HELP = "Touch a problem or its tests only where this many people agree, or one of them decided."
+MIN_PEOPLE_HELP = (
+    "Touch a problem or its tests only where this many people agree, or one of them decided; use a test that "
+    "people kept only when this many kept it."
+)
 VERDICTS_HELP = "Take the verdicts from a CSV or Label Studio JSON file instead of the folder's own review."
 
 

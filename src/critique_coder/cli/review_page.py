@@ -96,12 +96,16 @@ def command(
 
 def _desk(folder: Path, names: Sequence[str], new_links: bool, no_isolation: bool, chosen: Mapping[str, Any]) -> Desk:
     """The state of the server; ``chosen`` are settings of the queue, None for those kept. Raises BadInput."""
+    from critique_coder.data.mutants import mutants
     from critique_coder.review.desk import Desk
     from critique_coder.review.doubts import queued, remember, remembered
+    from critique_coder.review.rerun import judge_opener
     from critique_coder.review.store import FILE, ReviewStore
+    from critique_coder.review.wrong_gold import WrongGold
 
+    wrong = WrongGold(mutants, judge_opener(folder, no_isolation), lambda told: click.echo(told, err=True))
     settings = replace(remembered(folder), **{name: value for name, value in chosen.items() if value is not None})
-    items = queued(folder, settings)
+    items = queued(folder, settings, wrong)
     store = ReviewStore(folder / FILE)
     try:
         store.secret("links", renew=new_links)

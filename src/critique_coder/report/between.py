@@ -1,22 +1,22 @@
 """Runs against the first of them, paired over the problems and pairs on which both were measured.
 
 Two runs are compared only when their held-out rows and tests are the same: the same build, or builds whose
-``problems.jsonl`` and ``rows/heldout.parquet`` have the same hashes. Anything else would compare two exams.
+``problems.jsonl`` and ``rows/heldout.parquet`` have the same hashes. Anything else would compare two exams. Builds that
+differ by what people said of them are the exception: see ``relabelled``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from critique_coder.evaluation.metrics import Judged, critique_counts, critique_metrics, solve_counts, solve_metrics
 from critique_coder.evaluation.statistics import Difference, differences
-from critique_coder.records import BadInput, Json, Judgement
-from critique_coder.report import shapes
+from critique_coder.records import Json
+from critique_coder.report.answers import build_of, critiques, pass_rates
 from critique_coder.report.reading import Run
 from critique_coder.report.words import stage_title
-from critique_coder.storage import read_rows, sha256_file
+from critique_coder.storage import read_rows
 
 
 @dataclass(slots=True)
@@ -29,21 +29,16 @@ class Against:
 
 def against(first: Run, run: Run) -> Against:
     """``run`` minus ``first``, with intervals from the answers in ``evaluation/``."""
-    result = Against()
-    if not _same_exam(first, run):
-        result.notes.append("not compared: the two were measured on different held-out rows or tests")
-        return result
-    if first.asked != run.asked:
-        result.notes.append("measured with different evaluation settings")
-    if first.final.name != run.final.name:
-        old, new = stage_title(first.final.name), stage_title(run.final.name)
-        result.notes.append(f"compared at different stages: {old} and {new}")
+    if not same_exam(first, run):
+        return Against(notes=[_not_compared(first, run)])
+    result = Against(notes=cautions(first, run))
     _compare_solutions(first, run, result)
     _compare_critiques(first, run, result)
     return result
 
 
-def _same_exam(first: Run, run: Run) -> bool:
+def same_exam(first: Run, run: Run) -> bool:
+    """Whether two runs were measured on the same held-out rows and tests."""
     if first.settings["data"] == run.settings["data"]:
         return True
     files = ("problems.jsonl", "rows/heldout.parquet")
@@ -51,8 +46,40 @@ def _same_exam(first: Run, run: Run) -> bool:
     return None not in old and old == new
 
 
+def people_of(run: Run) -> Json:
+    """The feedback folder that the run's build took labels from; None for a build by tests alone."""
+    return run.noted("data", "manifest", "settings", "label", "people")
+
+
+def _not_compared(first: Run, run: Run) -> str:
+    note = "not compared: the two were measured on different held-out rows or tests"
+    if people_of(first) is None and people_of(run) is None:
+        return note
+    return (
+        f"{note}, since people judged in between, and a build folder that tells which is gone or was changed; put it "
+        "back where it was, or measure the older model by the newer build with critique-coder evaluate"
+    )
+
+
+def cautions(first: Run, run: Run) -> list[str]:
+    """With what care the two are to be compared."""
+    notes = []
+    both = first.asked.keys() & run.asked.keys() - _OF_NO_MATTER
+    others = sorted(name for name in both if first.asked[name] != run.asked[name])
+    if others:
+        notes.append(f"measured with different evaluation settings: {', '.join(others)}")
+    if first.final.name != run.final.name and not (first.only_measured or run.only_measured):
+        old, new = stage_title(first.final.name), stage_title(run.final.name)
+        notes.append(f"compared at different stages: {old} and {new}")
+    return notes
+
+
+_OF_NO_MATTER = frozenset(("model", "endpoint", "batch_size"))
+"""What stands among the settings, and says nothing of how hard the exam was."""
+
+
 def _compare_solutions(first: Run, run: Run, result: Against) -> None:
-    old, new = (solve_counts(_pass_rates(side)) for side in (first, run))
+    old, new = (solve_counts(pass_rates(side)) for side in (first, run))
     shared = len(set(old.problems) & set(new.problems))
     if not shared:
         result.notes.append("pass@1 not compared: the verdicts in evaluation/ are missing")
@@ -60,15 +87,6 @@ def _compare_solutions(first: Run, run: Run, result: Against) -> None:
     if shared < max(len(old.problems), len(new.problems)):
         result.notes.append(f"pass@1 compared on the {shared} problems that both have")
     result.metrics |= differences(old, new, solve_metrics)
-
-
-def _pass_rates(run: Run) -> list[tuple[str, float | None]]:
-    rates: list[tuple[str, float | None]] = []
-    for where, row in shapes.growing_rows(_answers(run, "verdicts")):
-        rate = shapes.number(row.get("pass_rate"), f"{where}, key 'pass_rate'")
-        problem = shapes.text(row.get("problem_id"), f"{where}, key 'problem_id'")
-        rates.append((problem, rate if rate == rate else None))
-    return rates
 
 
 def _compare_critiques(first: Run, run: Run, result: Against) -> None:
@@ -94,39 +112,22 @@ class _NoLabels(Exception):
 def _judged(run: Run, sources: tuple[Run, ...]) -> dict[str, Judged]:
     """Each critique of the last stage by its row id.
 
-    Labels stand in the row itself, else in the rows of the build that one of ``sources`` names: a run that goes on
-    does not name its own yet.
+    Labels stand in the row itself, else in the rows of the build that one of ``sources`` names.
     """
-    rows = shapes.growing_rows(_answers(run, "critiques"))
-    told = all("label" in row and "problem_id" in row for _, row in rows)
-    labels = {} if told or not rows else _labels(run, sources)
+    said = critiques(run)
+    told = all("label" in row and "problem_id" in row for _, row in said.values())
+    labels = {} if told or not said else _labels(run, sources)
     judged = {}
-    for where, row in rows:
-        name = shapes.text(row.get("row_id"), f"{where}, key 'row_id'")
+    for name, (judgement, row) in said.items():
         truth: Mapping[str, Json] = row if told else labels.get(name, {})
         if not isinstance(truth.get("label"), bool):
             raise _NoLabels
-        judged[name] = Judged(str(truth["problem_id"]), truth["label"], _judgement(row, where))
+        judged[name] = Judged(str(truth["problem_id"]), truth["label"], judgement)
     return judged
 
 
-def _judgement(row: Mapping[str, Json], where: str) -> Judgement:
-    try:
-        return Judgement(str(row.get("judgement")))
-    except ValueError:
-        known = ", ".join(judgement.value for judgement in Judgement)
-        raise BadInput(f"{where}, key 'judgement': {row.get('judgement')!r} is not one of: {known}") from None
-
-
 def _labels(run: Run, sources: tuple[Run, ...]) -> dict[str, dict[str, Json]]:
-    """The rows of the run's build by id, if it still lies where a run read it and is still the same build."""
-    for source in sources:
-        folder = Path(str(source.noted("data", "folder")))
-        manifest = folder / "manifest.json"
-        if manifest.is_file() and sha256_file(manifest) == run.settings["data"]:
-            return {row["id"]: row for _, row in read_rows(folder / "rows" / "heldout.parquet")}
-    raise _NoLabels
-
-
-def _answers(run: Run, what: str) -> Path:
-    return run.folder / "evaluation" / run.final.name / f"{what}.jsonl"
+    folder = build_of(run, sources)
+    if folder is None:
+        raise _NoLabels
+    return {row["id"]: row for _, row in read_rows(folder / "rows" / "heldout.parquet")}

@@ -25,6 +25,7 @@ from critique_coder.report import charts, tables, words
 from critique_coder.report.between import Against, against
 from critique_coder.report.charts import Dot, Line
 from critique_coder.report.reading import Run, dig, read_run
+from critique_coder.report.relabelled import one_exam
 from critique_coder.storage import cannot_write, write_text
 
 CURVES = (
@@ -42,7 +43,8 @@ _LONGEST = 12_000
 def write_report(runs: Sequence[Path], output: Path, command: str | None = None) -> Path:
     """Write one HTML page about one run, or about several compared with the first; returns where it lies.
 
-    ``command`` is what made the page; it stands at its foot. Raises BadInput when a folder is not a run, when nothing
+    What ``critique-coder evaluate`` made counts as a run of one stage. ``command`` is what made the page; it stands at
+    its foot. Raises BadInput when a folder is not a run, when nothing
     was measured in it yet, when one of its files is damaged, or when ``output`` cannot be written.
     """
     if not runs:
@@ -123,12 +125,17 @@ class _RunView:
 
 @dataclass(frozen=True, slots=True)
 class _ComparisonView:
-    """Several runs side by side; ``others`` are all but the first, each with its difference from it."""
+    """Several runs side by side; ``others`` are all but the first, each with its difference from it.
+
+    ``people`` says what people changed between the runs' builds, where all are scored by one of them.
+    """
 
     table: tables.MetricTable
     others: list[tuple[str, Against, tuple[words.Claim, ...]]]
     legend: list[tuple[str, Markup]]
     differing: list[tuple[str, list[str]]]
+    trained: int
+    people: tuple[str, ...]
     panels: _Panels
 
 
@@ -172,14 +179,16 @@ _RUN_COLOURS = (2, 1, 3, 4, 5, 6, 7, 0)
 
 
 def _comparison(runs: Sequence[Run], names: Sequence[str]) -> _ComparisonView:
-    compared = [against(runs[0], run) for run in runs[1:]]
-    rows = tables.metric_rows([run.final.metrics for run in runs], [{}, *(found.metrics for found in compared)])
+    exam = one_exam(runs, names)
+    compared = [against(runs[0], run) for run in runs[1:]] if exam is None else exam.compared
+    metrics = [run.final.metrics for run in runs] if exam is None else exam.metrics
+    rows = tables.metric_rows(metrics, [{}, *(found.metrics for found in compared)])
     marks = [(_RUN_COLOURS[place % charts.COLOURS], place % charts.DASHES) for place in range(len(runs))]
     dots = {
         metric: [
-            Dot(name, run.final.metrics[metric], colour)
-            for run, name, (colour, _) in zip(runs, names, marks, strict=True)
-            if metric in run.final.metrics
+            Dot(name, found[metric], colour)
+            for found, name, (colour, _) in zip(metrics, names, marks, strict=True)
+            if metric in found
         ]
         for metric in tables.MAIN
     }
@@ -188,6 +197,8 @@ def _comparison(runs: Sequence[Run], names: Sequence[str]) -> _ComparisonView:
         [(name, found, words.change_claims(found.metrics)) for name, found in zip(names[1:], compared, strict=True)],
         [(name, charts.key(*mark)) for name, mark in zip(names, marks, strict=True)],
         tables.recipe_differences(runs),
+        sum(not run.only_measured for run in runs),
+        exam.said if exam is not None else (),
         _Panels(_intervals(dots), _shared_curves(list(zip(runs, names, marks, strict=True))), []),
     )
 

@@ -39,7 +39,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run folder. ``manifest`` is empty while the run goes on, since training writes it last."""
+    """A run folder, or what ``critique-coder evaluate`` made: one stage without training.
+
+    ``manifest`` is empty while a run goes on, since training writes it last.
+    """
 
     folder: Path
     settings: Mapping[str, Json]
@@ -61,8 +64,13 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether training wrote its manifest."""
-        return bool(self.manifest)
+        """Whether training wrote its manifest; an evaluation is written when all of it is there."""
+        return bool(self.manifest) or self.only_measured
+
+    @property
+    def only_measured(self) -> bool:
+        """Whether this is an evaluation of a model, not a run that trained one."""
+        return "recipe" not in self.settings
 
     @property
     def final(self) -> Stage:
@@ -102,7 +110,10 @@ def dig(value: Json, *path: str) -> Json:
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, finished or not; raises BadInput when it is not one or nothing was measured yet."""
+    """Read a run folder, finished or not, or an evaluation's.
+
+    Raises BadInput when it is neither, or when nothing was measured yet.
+    """
     settings = _run_settings(folder)
     place = folder / "evaluation.json"
     if not place.exists():
@@ -113,7 +124,7 @@ def read_run(folder: Path) -> Run:
         folder=folder,
         settings=settings,
         config=_config(folder),
-        manifest=_manifest(folder),
+        manifest=_manifest(folder, "run" if "recipe" in settings else "evaluation"),
         asked=shapes.mapping(evaluation.get("settings") or {}, f"{place}, key 'settings'"),
         stages=stages,
         comparisons=_comparisons(evaluation, str(place)),
@@ -129,9 +140,11 @@ def _run_settings(folder: Path) -> dict[str, Json]:
         raise BadInput(f"{folder}: no such run folder")
     place = folder / "settings.json"
     if not place.exists():
-        raise BadInput(f"{folder}: is not a run folder (no settings.json); give what `critique-coder train` made")
+        raise BadInput(
+            f"{folder}: is not a run folder (no settings.json); give what `critique-coder train` or `evaluate` made"
+        )
     settings = shapes.mapping(read_json(place), str(place))
-    if "recipe" not in settings or "data" not in settings:
+    if "data" not in settings or not settings.keys() & {"recipe", "samples"}:
         raise BadInput(f"{folder}: is not a run folder (settings.json lacks 'recipe' or 'data'); is it a build folder?")
     return settings
 
@@ -144,13 +157,13 @@ def _config(folder: Path) -> str:
         raise BadInput(f"{place}: cannot be read: {error}") from None
 
 
-def _manifest(folder: Path) -> dict[str, Json]:
+def _manifest(folder: Path, kind: str) -> dict[str, Json]:
     place = folder / "manifest.json"
     if not place.exists():
         return {}
     manifest = shapes.mapping(read_json(place), str(place))
-    if manifest.get("kind") != "run":
-        raise BadInput(f"{place}, key 'kind': must be 'run', not {manifest.get('kind')!r}")
+    if manifest.get("kind") != kind:
+        raise BadInput(f"{place}, key 'kind': must be {kind!r}, not {manifest.get('kind')!r}")
     return manifest
 
 

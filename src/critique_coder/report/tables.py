@@ -260,8 +260,14 @@ def what_ran(run: Run) -> list[tuple[str, str]]:
 
 
 def recipe_differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """The settings in which the runs' recipes are not alike, each with its value in every run."""
-    recipes = [dict(facts(shown)) if isinstance(shown := run.settings["recipe"], Mapping) else {} for run in runs]
+    """The settings in which the runs' recipes are not alike, each with its value in every run.
+
+    A model that was only measured has no recipe that could differ.
+    """
+    if sum(not run.only_measured for run in runs) < 2:
+        return []
+    recipes = [dict(facts(_part(run.settings, "recipe"))) for run in runs]
     names = dict.fromkeys(name for recipe in recipes for name in recipe)
     rows = [(name, [recipe.get(name, UNKNOWN) for recipe in recipes]) for name in names]
-    return [(name, found) for name, found in rows if len(set(found)) > 1]
+    own = [place for place, run in enumerate(runs) if not run.only_measured]
+    return [(name, found) for name, found in rows if len({found[place] for place in own}) > 1]

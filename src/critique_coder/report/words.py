@@ -92,6 +92,8 @@ def verdict(run: Run) -> list[Sentence]:
     first, final = run.stages[0], run.final
     number = count(run.heldout_problems) if run.heldout_problems else "the"
     place = f"on {number} held-out problems"
+    if run.only_measured:
+        return [Sentence(f"Measured {place}", _only(final.metrics))]
     if first is final:
         lead = f"Only the {first.name} model was measured so far, {place}; there is nothing to compare it with"
         return [Sentence(lead, _only(final.metrics))]

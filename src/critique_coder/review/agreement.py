@@ -14,7 +14,7 @@ import numpy as np
 
 from critique_coder.records import Json
 from critique_coder.review.adjudication import Answer, Rating, Resolved
-from critique_coder.review.bootstrap import Array, Interval, difference, interval, ratio, share
+from critique_coder.review.bootstrap import Array, Interval, difference, interval, ratio, share, wilson
 from critique_coder.review.cases import Case, Evidence, Question, asked
 from critique_coder.review.coefficients import Unit, cohens_kappa, krippendorffs_alpha, percent_agreement
 
@@ -117,7 +117,8 @@ class AgainstTests:
     """People's labels beside the tests'.
 
     ``table`` counts items by (tests, people). ``differing`` is the share of all judged items on which they differ;
-    the queue shows doubtful items first, so only ``differing_random``, over the random slice, is about the whole build.
+    the queue shows doubtful items first, so only ``differing_random``, over the random slice, estimates how many of all
+    labels by tests are wrong.
     """
 
     table: Mapping[str, int]
@@ -180,7 +181,8 @@ def agreement(
 def agreement_of(evidence: Evidence, seed: int = 0) -> dict[Question, Agreement]:
     """The figures of each question that is asked in a review. Only a question about a solution has tests beside it.
 
-    A hidden gold item counts for its person, not against the tests.
+    A hidden gold item counts for its person, not against the tests; what the audit took out is no label of the build,
+    so the random slice is told without it.
     """
     resolved = evidence.resolved()
     return {
@@ -200,7 +202,7 @@ def _items(cases: Iterable[Case], question: Question) -> list[JudgedItem]:
             tests=case.tests if of_solution else None,
             failed_tests=case.failed_tests if of_solution else (),
             gold=case.gold if of_solution else None,
-            in_random_slice=case.in_random_slice,
+            in_random_slice=case.in_random_slice and case.quarantine is None,
         )
         for case in cases
         if question in case.questions
@@ -256,8 +258,8 @@ def _person(name: str, items: Mapping[str, JudgedItem], ratings: Sequence[Rating
         verdicts=len(own),
         cant_tell=len(own) - len(told),
         with_others=interval(_with_others(name, ratings), _mean, seed),
-        with_tests=interval(tested, share, seed),
-        gold=interval(gold, share, seed),
+        with_tests=wilson(tested),
+        gold=wilson(gold),
         drift=difference(gold[:half], gold[half:], share, seed),
     )
 
@@ -286,7 +288,7 @@ def _pairs(names: Sequence[str], ratings: Sequence[Rating], seed: int) -> Iterab
         both = [(unit[one], unit[other]) for unit in units if one in unit and other in unit]
         if both:
             same = [first == second for first, second in both]
-            yield Pair((one, other), interval(same, share, seed), cohens_kappa(both, seed))
+            yield Pair((one, other), wilson(same), cohens_kappa(both, seed))
 
 
 def against_tests(items: Mapping[str, JudgedItem], resolved: Mapping[str, Resolved], seed: int = 0) -> AgainstTests:
@@ -301,8 +303,8 @@ def against_tests(items: Mapping[str, JudgedItem], resolved: Mapping[str, Resolv
     differing = [(item, label != tests) for item, label, tests in both]
     return AgainstTests(
         table={cell: table[cell] for cell in cells},
-        differing=interval([differs for _, differs in differing], share, seed),
-        differing_random=interval([differs for item, differs in differing if item.in_random_slice], share, seed),
+        differing=wilson(differs for _, differs in differing),
+        differing_random=wilson(differs for item, differs in differing if item.in_random_slice),
         kappa=cohens_kappa([(_word(tests), _word(label)) for _, label, tests in both], seed),
         problems=_suspects([(item, bool(label), bool(tests)) for item, label, tests in both]),
     )

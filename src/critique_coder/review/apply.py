@@ -35,13 +35,17 @@ AMBIGUOUS = "ambiguous_statement"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a feedback folder will hold, and what that changes. ``changed`` are labels that differ from the tests'."""
+    """What a feedback folder will hold, and what that changes. ``changed`` are labels that differ from the tests'.
+
+    ``waiting`` are tests that too few people kept to be used.
+    """
 
     labels: tuple[PersonLabel, ...]
     problems: tuple[ProblemReview, ...]
     critiques: tuple[CritiqueReview, ...]
     changed: tuple[PersonLabel, ...]
     open: Mapping[str, int]
+    waiting: tuple[AddedTest, ...] = ()
 
     @property
     def kto(self) -> tuple[CritiqueReview, ...]:
@@ -65,6 +69,7 @@ class Plan:
             "labels_changed": len(self.changed),
             "problems_quarantined": actions[ProblemAction.QUARANTINE],
             "problems_with_other_tests": actions[ProblemAction.REPLACE_TESTS],
+            "tests_waiting": len(self.waiting),
             "critiques_kto": len(self.kto),
             "critiques_cft": len(self.cft),
             "open": dict(self.open),
@@ -86,18 +91,33 @@ def plan(evidence: Evidence, min_people: int = 1) -> Plan:
     labels = _without_contradictions(labels)
     trusted = [(cases[name], said[name]) for name in labels if _backed(said[name], min_people)]
     labels = {name: label for name, label in labels.items() if cases[name].quarantine is None}
+    kept, waiting = _kept_tests(evidence.added_tests, min_people)
     changed = tuple(label for name, label in labels.items() if cases[name].tests not in (None, label.label))
     return Plan(
         labels=_sorted_labels(labels.values()),
-        problems=tuple(_problem_reviews(trusted, evidence.added_tests, cases)),
+        problems=tuple(_problem_reviews(trusted, kept, cases)),
         critiques=tuple(_critique_reviews(critiques_of(evidence.cases), resolved)),
         changed=_sorted_labels(changed),
         open={name: count for name, count in counts(resolved).items() if name in ("conflict", "cant_tell")},
+        waiting=tuple(waiting),
     )
 
 
 def _backed(found: Resolved, people: int) -> bool:
     return found.source is LabelSource.ADJUDICATED or (found.yes if found.label else found.no) >= people
+
+
+def _kept_tests(added: Sequence[AddedTest], people: int) -> tuple[list[AddedTest], list[AddedTest]]:
+    """The tests that enough people kept, and one of each of the others; who keeps a test twice is one person."""
+    keepers: dict[tuple[str, str], set[str]] = {}
+    for one in added:
+        keepers.setdefault(_same_test(one), set()).add(one.kept_by)
+    backed = [one for one in added if len(keepers[_same_test(one)]) >= people]
+    return backed, list({_same_test(one): one for one in added if len(keepers[_same_test(one)]) < people}.values())
+
+
+def _same_test(one: AddedTest) -> tuple[str, str]:
+    return one.problem_id, dumps(one.test.to_json())
 
 
 def _label(case: Case, found: Resolved, label: bool) -> PersonLabel:
@@ -167,7 +187,7 @@ def _problem_review(
     if not (wrong or weak or new):
         return None
     tests = [test for place, test in enumerate(problem.tests) if place not in wrong]
-    tests += [one.test for place, one in enumerate(new) if one.test not in [other.test for other in new[:place]]]
+    tests += {_same_test(one): one.test for one in new}.values()
     if not tests or (weak and not new):
         reason = "tests accept what people call incorrect" if weak else "no test is left that people trust"
         return ProblemReview(problem.id, ProblemAction.QUARANTINE, reason)
@@ -178,7 +198,8 @@ def _told(wrong: int, new: Sequence[AddedTest]) -> str:
     parts = [f"{wrong} wrong test{'s' * (wrong != 1)} left out"] if wrong else []
     if new:
         people = ", ".join(sorted({one.kept_by for one in new}))
-        parts.append(f"{len(new)} test{'s' * (len(new) != 1)} added by {people}")
+        number = len({_same_test(one) for one in new})
+        parts.append(f"{number} test{'s' * (number != 1)} added by {people}")
     return "; ".join(parts)
 
 
@@ -221,6 +242,8 @@ def describe(made: Plan, most: int = 10) -> list[str]:
         f"critiques  {count['critiques_kto']} to preference (KTO), {count['critiques_cft']} to fine-tuning (CFT)"
     )
     lines.append(f"left open  {made.open['conflict']} in conflict, {made.open['cant_tell']} that nobody can tell")
+    if made.waiting:
+        lines.append(f"           {len(made.waiting)} kept tests that too few people kept to be used (--min-people)")
     return lines
 
 

@@ -2,6 +2,8 @@
 
 Items with the same verdicts are alike to every statistic here, so a draw of n items is a multinomial draw over the
 few patterns that occur: 20,000 items cost as much as 20.
+
+A plain share of items has Wilson's interval instead: a bootstrap of 0 out of 20 says 0 to 0.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TypeVar
 
 import numpy as np
@@ -52,6 +55,18 @@ def interval(patterns: Iterable[P], statistic: Statistic[P], seed: int = 0) -> I
     known = sorted(counted, key=repr)
     once = np.array([[counted[pattern] for pattern in known]], dtype=np.float64)
     return between(float(statistic(known, once)[0]), statistic(known, _draws(once[0], seed)), counted.total())
+
+
+def wilson(found: Iterable[bool]) -> Interval:
+    """The share of True, with Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4)."""
+    hits = list(found)
+    if not hits:
+        return NOTHING
+    number, part = len(hits), sum(hits) / len(hits)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    middle = (part + z * z / (2 * number)) / (1 + z * z / number)
+    reach = z / (1 + z * z / number) * math.sqrt(part * (1 - part) / number + z * z / (4 * number * number))
+    return Interval(part, max(0.0, middle - reach), min(1.0, middle + reach), number)
 
 
 def difference(one: Iterable[P], other: Iterable[P], statistic: Statistic[P], seed: int = 0) -> Interval:

@@ -23,10 +23,11 @@ from critique_coder.review.from_build import (
     tested,
     written_rows,
 )
-from critique_coder.review.gold import AUDIT_VERDICTS, gold_cases, read_gold
+from critique_coder.review.gold import AUDIT_VERDICTS, candidates, gold_cases, read_gold
 from critique_coder.review.naming import Names
 from critique_coder.review.quarantined import DOUBTS, quarantined_cases
 from critique_coder.review.queue import Queued, QueueSettings, doubt_of, queue
+from critique_coder.review.wrong_gold import WrongGold, read_wrong_gold
 from critique_coder.storage import read_json, write_json
 
 SETTINGS = "review.json"
@@ -40,10 +41,11 @@ _AT_THE_LIMIT = 0.4
 _AGAINST_TESTS, _WITH_TESTS, _NO_JUDGEMENT = 0.9, 0.3, 0.1
 
 
-def queued(folder: Path, settings: QueueSettings) -> list[Queued]:
+def queued(folder: Path, settings: QueueSettings, wrong: WrongGold | None = None) -> list[Queued]:
     """All items of a build, or of a run and its build, with their doubts; raises BadInput.
 
     The same folder and settings give the same items. A run that goes on, or a larger share of gold, only adds some.
+    ``wrong`` makes the wrong gold items that are missing, for a review that begins.
     """
     build = _Build.read(build_of(folder))
     rows, doubts, settled = [], {}, set()
@@ -63,7 +65,11 @@ def queued(folder: Path, settings: QueueSettings) -> list[Queued]:
     cases = [*rows, *unscored, *lost, *critiques]
     count = round(settings.gold_share * len(cases))
     shown = {case.problem.id: case.problem for case in rows}
-    made = gold_cases(build.folder, shown, audit, names, count, settings.seed)
+    known = candidates(build.folder, shown, audit, settings.seed) if count else []
+    if wrong is not None:
+        wrong.fill(folder, shown, known, count, settings.seed)
+    known += read_wrong_gold(folder, shown, settings.seed)
+    made = gold_cases(build.folder, shown, known, names, count, settings.seed)
     return queue([*_with_gold(cases, settings), *made], doubts, settings)
 
 

@@ -2,13 +2,14 @@
 
 They come from a file of the user's (an item's id and its label), and from what a build's audit found: the reference of
 a problem that passed the audit is correct; a known wrong solution, or a small change of the reference, that the tests
-reject is incorrect. No name tells them, no author is shown, and what people say of them becomes no label.
+reject is incorrect (``wrong_gold`` makes such changes where the audit tried none). No name tells them, no author is
+shown, and what people say of them becomes no label.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,17 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An audited solution whose correctness is certain. ``chance`` orders candidates, those of the best kind first."""
+    """A solution whose correctness is certain. ``chance`` orders candidates, those of the best kind first.
+
+    ``code`` is None where it stands in the build's own file.
+    """
 
     solution_id: str
     problem_id: str
     label: bool
     failed: tuple[int, ...]
     chance: tuple[int, float]
+    code: str | None = None
 
 
 def candidates(build: Path, problems: Mapping[str, Problem], audit: Mapping[str, Tested], seed: int) -> list[Candidate]:
@@ -72,14 +77,14 @@ def _certain(name: str, problem: str, author: str, found: Tested, seed: int) -> 
 
 
 def gold_cases(
-    build: Path, problems: Mapping[str, Problem], audit: Mapping[str, Tested], names: Names, count: int, seed: int
+    build: Path, problems: Mapping[str, Problem], known: Sequence[Candidate], names: Names, count: int, seed: int
 ) -> list[Case]:
     """About ``count`` gold items of different problems, as many incorrect as correct ones as far as there are.
 
     More asked for later only adds to them, and an item keeps its name. Raises BadInput.
     """
-    known = sorted(candidates(build, problems, audit, seed), key=lambda one: one.chance) if count else []
-    sides = {label: iter([one for one in known if one.label is label]) for label in (True, False)}
+    ordered = sorted(known, key=lambda one: one.chance)
+    sides = {label: iter([one for one in ordered if one.label is label]) for label in (True, False)}
     chosen: list[Candidate] = []
     used: set[str] = set()
     for place in range(count):
@@ -87,10 +92,9 @@ def gold_cases(
         if found is not None:
             used.add(found.problem_id)
             chosen.append(found)
-    if not chosen:
-        return []
-    codes = {row["id"]: row["code"] for row in written_rows(build / AUDITED, [one.solution_id for one in chosen])}
-    return [_case(one, problems[one.problem_id], codes[one.solution_id], names, seed) for one in chosen]
+    audited = [one.solution_id for one in chosen if one.code is None]
+    codes = {row["id"]: row["code"] for row in written_rows(build / AUDITED, audited)} if audited else {}
+    return [_case(one, problems[one.problem_id], one.code or codes[one.solution_id], names, seed) for one in chosen]
 
 
 def _case(found: Candidate, problem: Problem, code: str, names: Names, seed: int) -> Case:

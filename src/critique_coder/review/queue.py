@@ -92,7 +92,11 @@ def order_for(person: str, items: Sequence[Queued], seed: int = 0) -> list[Queue
 def _lane(item: Queued) -> str:
     if item.case.gold is not None:
         return "gold"
-    return "overlap" if item.needed > 1 else "random" if item.case.in_random_slice else "doubt"
+    if (
+        item.case.in_random_slice
+    ):  # before the overlap, where doubt decides what comes first: part of it must be fair too
+        return "random"
+    return "overlap" if item.needed > 1 else "doubt"
 
 
 def _rank(lane: str, item: Queued, person: str, seed: int) -> tuple[float, float]:

@@ -47,6 +47,14 @@ class Tried:
     message: str | None
 
 
+def judge_opener(folder: Path, allow_no_isolation: bool = False) -> Callable[[], Judge]:
+    """Opens a judge with the limits under which the build of a reviewed folder ran."""
+    path = build_of(folder) / "manifest.json"
+    settings = read_json(path).get("settings", {}).get("judge", {}) if path.exists() else {}
+    limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
+    return lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits)
+
+
 class Reruns:
     """Runs solutions in a judge of its own, a few at a time. Safe for several threads; close it, or use ``with``."""
 
@@ -60,10 +68,7 @@ class Reruns:
     @classmethod
     def of_folder(cls, folder: Path, allow_no_isolation: bool = False) -> Self:
         """With the limits under which the build of a reviewed folder ran."""
-        path = build_of(folder) / "manifest.json"
-        settings = read_json(path).get("settings", {}).get("judge", {}) if path.exists() else {}
-        limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
-        return cls(lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits))
+        return cls(judge_opener(folder, allow_no_isolation))
 
     def tests(self, case: Case) -> dict[int, Found]:
         """Run the tests of a case's problem; what each found, by place from 0.
@@ -210,9 +215,18 @@ def _parsed(text: str, what: str) -> ast.expr:
 
 def _plain(node: ast.expr, what: str) -> Json:
     try:
-        return encode(ast.literal_eval(node))
+        return _whole_numbers(encode(ast.literal_eval(node)))
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, NotAValue):
         raise BadInput(f"{what}: only plain values can be used, such as 1, 'text', [1, 2] or {{'a': 1}}") from None
+
+
+def _whole_numbers(tagged: Json) -> Json:
+    """Long integers as JSON writes them: a test that is kept goes into files, whose tags do not know them."""
+    if isinstance(tagged, list):
+        return [_whole_numbers(item) for item in tagged]
+    if isinstance(tagged, dict):
+        return int(tagged["$int"], 16) if "$int" in tagged else {tag: _whole_numbers(i) for tag, i in tagged.items()}
+    return tagged
 
 
 def _checked(code: str) -> str:
@@ -224,15 +238,21 @@ def _checked(code: str) -> str:
 
 
 def keep(store: ReviewStore, case: Case, person: str, test: TestCase) -> bool:
-    """Keep a person's test for the next build, with who wrote it and on which item; False when it is kept already.
+    """Keep a person's test for the next build, with who wrote it and on which item; False when that person keeps it
+    already. Another's word for the same test counts beside it.
 
     Raises BadInput when the problem has it, and StoreTrouble.
     """
     if test in case.problem.tests:
         raise BadInput("the problem has this test already")
-    what = dumps([case.problem.id, test.to_json()])
+    what = dumps([case.problem.id, test.to_json(), person])
     key = "test/" + hashlib.sha256(what.encode("utf-8", "surrogatepass")).hexdigest()
     return store.keep_test(key, AddedTest(case.problem.id, test, person, case.id))
+
+
+def keepers(tests: Sequence[AddedTest], case: Case, test: TestCase) -> set[str]:
+    """Who keeps this very test."""
+    return {one.kept_by for one in tests if one.problem_id == case.problem.id and one.test == test}
 
 
 def contradicting(tests: Sequence[AddedTest], case: Case, test: TestCase) -> list[AddedTest]:

@@ -76,6 +76,8 @@ def _check(recipe: TrainRecipe, data: BuiltData) -> None:
             f"grpo.micro_batch_size: {grpo.micro_batch_size} must divide "
             f"prompts x group_size = {grpo.prompts * grpo.group_size}"
         )
+    if recipe.warmup.rows:
+        warmup_rows(data, recipe.warmup, recipe.seed)  # refused here, and not after the untrained model was measured
     if grpo.steps and not training_rows(recipe, data):
         raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
 

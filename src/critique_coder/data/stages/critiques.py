@@ -68,6 +68,14 @@ def labels(work: Work) -> list[LabelOf]:
     return [LabelOf(row["id"], row["problem_id"], row["label"]) for row in work.rows("critiques.jsonl")]
 
 
+def labels_before_people(work: Work) -> list[LabelOf]:
+    """The same with the tests' labels where people gave others: what does not change when people judge."""
+    return [
+        LabelOf(row["id"], row["problem_id"], row["label"] if row.get("test_label") is None else row["test_label"])
+        for row in work.rows("critiques.jsonl")
+    ]
+
+
 STAGE = Stage(
     name="critiques",
     run=run,

@@ -10,7 +10,7 @@ from critique_coder.data.index import critique_index, problem_index
 from critique_coder.data.label import balance
 from critique_coder.data.mix import ProblemName, Split, convert, critique_row, heldout_pairs, solve_row, training_schema
 from critique_coder.data.stage import Counts, Stage, Work
-from critique_coder.data.stages.critiques import labels
+from critique_coder.data.stages.critiques import labels, labels_before_people
 from critique_coder.records import BadInput, Json
 from critique_coder.storage import write_parquet
 
@@ -62,7 +62,9 @@ def _heldout(work: Work, train: set[str]) -> Iterator[dict[str, Json]]:
     for problem in work.problems(lambda name: name not in train):
         yield solve_row(problem, work.templates, Split.HELDOUT)
     rows, problems = critique_index(work.file("critiques.jsonl")), problem_index(work.file("problems.jsonl"))
-    for pair in heldout_pairs([row for row in labels(work) if row.problem_id not in train], work.recipe.seed):
+    # chosen by the tests' labels: the pairs stay the same when people judge, so that runs before and after compare
+    held = [row for row in labels_before_people(work) if row.problem_id not in train]
+    for pair in heldout_pairs(held, work.recipe.seed):
         yield critique_row(rows[pair.id], problems[pair.problem_id], work.templates, Split.HELDOUT)
 
 

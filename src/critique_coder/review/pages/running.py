@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from critique_coder.records import BadInput, Outcome, TestCase, TestKind
 from critique_coder.review.cases import Case
 from critique_coder.review.pages.judging import table
-from critique_coder.review.rerun import Busy, contradicting, keep, own_kind, own_test
+from critique_coder.review.rerun import Busy, contradicting, keep, keepers, own_kind, own_test
 from critique_coder.review.shown import value
 from critique_coder.review.visit import Page, Visit
 from critique_coder.web import Refused
@@ -51,7 +51,10 @@ def keep_own(visit: Visit) -> Response:
         raise BadInput("a test needs an expected answer; write it and run again")
     others = contradicting(visit.desk.store.added_tests(), case, test)
     new = keep(visit.desk.store, case, visit.person, test)
-    told = "Kept as a test of this problem, with your name." if new else "This test is kept already."
+    told = "Kept as a test of this problem, with your name." if new else "You keep this test already."
+    people = len(keepers(visit.desk.store.added_tests(), case, test))
+    if people > 1:
+        told += f" {people} people keep it."
     if others:
         names = ", ".join(sorted({one.kept_by for one in others}))
         told += f" Another kept test asks the same and expects something else (by {names}); settle it together."
