@@ -93,7 +93,8 @@ def test_the_loss_of_a_softened_token_is_shared_between_both(share: float) -> No
 
 
 def test_the_likelihood_of_an_answer_is_that_of_its_tokens_alone() -> None:
-    model, tokenizer, counted = tiny_model(), tiny_tokenizer(), []
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    counted: list[int] = []
     chat = [{"role": "user", "content": "w9"}, {"role": "assistant", "content": "w5 w6 w7"}]
     found = answer_logprobs(model, tokenizer, [chat, [*chat[:1], {**chat[1], "content": "w8"}]], counted.append)
     row = encode_row(tokenizer, {"prompt": chat[:1], "completion": chat[1:], "decisive": None}, 1.0)

@@ -63,7 +63,8 @@ def vocabulary_logprobs(
         logits_to_keep=length + 1,
         use_cache=cache is not None,
     ).logits
-    return (logits[:, :-1].float() / temperature).log_softmax(-1)
+    scaled: Tensor = logits[:, :-1].float() / temperature
+    return scaled.log_softmax(-1)
 
 
 def _common_columns(input_ids: Tensor, attention_mask: Tensor, most: int) -> int:
