@@ -10,9 +10,8 @@ import importlib.util
 import os
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Source, from_hub
-from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
-from critique_coder.storage import read_rows
+from critique_coder.data.sources.corpus import Row, Source, each, fields_of, from_hub, source_of, task_number
+from critique_coder.records import Problem, TestCase, TestKind
 
 _FILE = "HumanEval.jsonl.gz"
 _HUB = "openai/openai_humaneval"
@@ -20,8 +19,7 @@ _HUB = "openai/openai_humaneval"
 
 def read(path: str | None) -> Source:
     """Read HumanEval; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path)
-    return Source((str(place),), lambda lose: (problem(row, where) for where, row in read_rows(place)))
+    return source_of("HumanEval", [_find(path)], each(name, problem))
 
 
 def _find(path: str | None) -> Path:
@@ -41,20 +39,24 @@ def _find(path: str | None) -> Path:
     return from_hub(_HUB, "HumanEval", how)
 
 
-def problem(row: Json, where: str) -> Problem:
+def name(row: Row) -> str:
+    """A record's id; raises BadInput."""
+    return f"humaneval/{task_number(row)}"
+
+
+def problem(row: Row, name: str) -> Problem:
     """A record as a problem; raises BadInput."""
-    try:
-        number = row["task_id"].split("/")[1]
-        return Problem(
-            id=f"humaneval/{number}",
-            statement="Complete this function.\n\n```python\n" + row["prompt"].strip("\n") + "\n```",
-            tests=(TestCase(TestKind.SCRIPT, code=f"{row['test']}\n\ncheck({row['entry_point']})\n"),),
-            starter_code=row["prompt"],
-            entry_point=row["entry_point"],
-            reference=row["prompt"] + row["canonical_solution"],
-            source="humaneval",
-            licence="MIT",
-            released="2021-07-07",
-        )
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise BadInput(f"{where}: not a HumanEval record ({error})") from None
+    fields = fields_of(row)
+    prompt, entry_point = fields.text("prompt", empty=False), fields.text("entry_point", empty=False)
+    check = fields.text("test", empty=False)
+    return Problem(
+        id=name,
+        statement="Complete this function.\n\n```python\n" + prompt.strip("\n") + "\n```",
+        tests=(TestCase(TestKind.SCRIPT, code=f"{check}\n\ncheck({entry_point})\n"),),
+        starter_code=prompt,
+        entry_point=entry_point,
+        reference=prompt + fields.text("canonical_solution", empty=False),
+        source="humaneval",
+        licence="MIT",
+        released="2021-07-07",
+    )

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Source
-from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
-from critique_coder.storage import read_json, read_rows
+from critique_coder.data.sources.corpus import Row, Source, Unusable, each, fields_of, source_of, task_number, texts
+from critique_coder.records import BadInput, Problem, TestCase, TestKind
 
 _NAMES = ("mbpp.jsonl", "mbpp.jsonl.gz")
 
 
 def read(path: str | None) -> Source:
     """Read MBPP; raises BadInput when it is not found or not in its published shape."""
-    place = _find(path)
-    rows = _json_rows if place.suffix == ".json" else read_rows
-    return Source((str(place),), lambda lose: (_problem(row, where) for where, row in rows(place)))
+    return source_of("MBPP", [_find(path)], each(_name, _problem))
 
 
 def _find(path: str | None) -> Path:
@@ -40,31 +36,29 @@ def _find(path: str | None) -> Path:
     raise BadInput(f"{place}: holds none of {', '.join(_NAMES)}")
 
 
-def _json_rows(place: Path) -> Iterator[tuple[str, Json]]:
-    for number, row in enumerate(read_json(place), 1):
-        yield f"{place}, entry {number}", row
+def _name(row: Row) -> str:
+    return f"mbpp/{task_number(row)}"
 
 
-def _problem(row: Json, where: str) -> Problem:
-    try:
-        number, setup = int(row["task_id"]), row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
-        asserts = list(row["test_list"])
-        statement = str(row.get("text") or row["prompt"]).strip()
-        code = str(row["code"]).replace("\r\n", "\n")
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{where}: not an MBPP record ({error})") from None
-    name = _called(asserts[0], code)
+def _problem(row: Row, name: str) -> Problem:
+    fields = fields_of(row)
+    setup = fields.text("test_setup_code", default="") or "\n".join(texts(row, "test_imports"))
+    if not fields.items("test_list"):
+        raise Unusable("has no tests")
+    asserts = texts(row, "test_list")
+    statement = fields.text("text", default="") or fields.text("prompt", empty=False)
+    code = fields.text("code", empty=False).replace("\r\n", "\n")
     prefix = setup + "\n" if setup else ""
     return Problem(
-        id=f"mbpp/{number}",
-        statement=f"{statement}\n\nThe function must pass this check: `{asserts[0]}`",
+        id=name,
+        statement=f"{statement.strip()}\n\nThe function must pass this check: `{asserts[0]}`",
         tests=tuple(TestCase(TestKind.SCRIPT, code=f"{prefix}{line}\n") for line in asserts),
-        entry_point=name,
+        entry_point=_called(asserts[0], code),
         reference=code,
         source="mbpp",
         licence="CC-BY-4.0",
         released="2021-08-16",
-        metadata={"split": "train" if 601 <= number <= 974 else "eval"},
+        metadata={"split": "train" if 601 <= task_number(row) <= 974 else "eval"},
     )
 
 
@@ -77,6 +71,6 @@ def _called(check: str, code: str) -> str | None:
             for node in ast.walk(ast.parse(check))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return next((name for name in calls if name in defined), None)
