@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from critique_coder.cli.main import cli
 from critique_coder.data.built import BuiltData
-from critique_coder.storage import read_rows, write_jsonl
-from making import complaint
+from critique_coder.storage import alone_in, read_rows, write_jsonl
+from making import complaint, kill_when
 from small_build import small_build
 
 
@@ -121,3 +121,37 @@ def test_export_settings_are_shown_and_unknown_ones_refused(built: BuiltData, tm
     text = run("export", built.folder, "agree=false", "--kind", "cft", "--print-config").stdout
     assert "agree = false" in text and "[teacher]" in text
     assert "agree" in complaint(run, "export", built.folder, "agre=false", "--kind", "cft", "-o", tmp_path / "o")
+
+
+@pytest.fixture(scope="module")
+def long_statements(tmp_path_factory: pytest.TempPathFactory) -> BuiltData:
+    return small_build(tmp_path_factory.mktemp("long"), statement_bytes=2_000_000)
+
+
+@pytest.mark.parametrize("format_", ["parquet", "jsonl"])
+def test_an_export_killed_within_a_shard_leaves_whole_files_and_goes_on_to_the_same_bytes(
+    format_: str, long_statements: BuiltData, tmp_path: Path
+) -> None:
+    words = ["export", str(long_statements.folder), "--kind", "rl", "--format", format_, "shard_rows=1", "--output"]
+    run(*words, tmp_path / "whole")
+    out = tmp_path / "killed"
+    shard = f"train-00002.{format_}"
+    kill_when(["data", *words, str(out)], lambda: any((out / "data").glob(f".{shard}.*")), 100)
+    assert any((out / "data").glob(f".{shard}.*")), "killed between two shards, not within one"
+    found = {name: data for name, data in contents(out).items() if not Path(name).name.startswith(".")}
+    whole = contents(tmp_path / "whole")
+    assert found.keys() == {"settings.json", f"data/train-00000.{format_}", f"data/train-00001.{format_}"}
+    assert found.items() <= whole.items()
+    run(*words, out)
+    assert contents(out) == whole
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_folder_in_which_another_process_exports_is_refused(built: BuiltData, tmp_path: Path) -> None:
+    run("export", built.folder, "--kind", "rl", "--output", tmp_path / "out")
+    with alone_in(tmp_path / "out"):
+        refused = complaint(run, "export", built.folder, "--kind", "rl", "--output", tmp_path / "out")
+    assert "another process is writing to it" in refused
