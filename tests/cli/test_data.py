@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from critique_coder.cli.main import cli
 from critique_coder.data.built import BuiltData
-from critique_coder.storage import alone_in, read_rows, write_jsonl
+from critique_coder.storage import alone_in, read_rows, sha256_file, write_jsonl
 from making import complaint, kill_when
 from small_build import small_build
 
@@ -40,6 +40,11 @@ def test_stats_count_what_is_there(built: BuiltData, tmp_path: Path) -> None:
     assert found["difficulty"]["never_solved"] == 0 and sum(found["difficulty"]["histogram"]) == 6
     assert found["difficulty"]["histogram"][4] == 6
     assert {name: author["solutions"] for name, author in found["authors"].items()} == {"author 0": 18, "author 1": 12}
+    passes = ("pass@1", "pass@2", "pass@4")
+    assert [[author[key] for key in passes] for author in found["authors"].values()] == [
+        [0.333333, 0.666667, None],
+        [0.5, 1.0, None],
+    ]
     assert found["outcomes"] == {"passed": 12, "wrong_answer": 12, "compile_error": 6}
     assert found["labels"]["total"] == 30 and found["labels"]["true"] == 12
     assert found["rows"]["train"]["by_kind"] == {"critique": 2, "solve": 2} or found["rows"]["train"]["by_kind"] == {
@@ -52,7 +57,7 @@ def test_stats_count_what_is_there(built: BuiltData, tmp_path: Path) -> None:
 
 def test_stats_print_tables(built: BuiltData) -> None:
     text = run("stats", built.folder).stdout
-    assert "40 % to 50 %" in text and "avg tests" in text
+    assert "40 % to 50 %" in text and "avg tests" in text and "pass@4" in text
     assert "never solved" in text and "author 1" in text and "Cramér" in text and "█" in text
 
 
@@ -138,7 +143,7 @@ def test_an_export_killed_within_a_shard_leaves_whole_files_and_goes_on_to_the_s
     shard = f"train-00002.{format_}"
     kill_when(["data", *words, str(out)], lambda: any((out / "data").glob(f".{shard}.*")), 100)
     assert any((out / "data").glob(f".{shard}.*")), "killed between two shards, not within one"
-    found = {name: data for name, data in contents(out).items() if not Path(name).name.startswith(".")}
+    found = {name: sha256 for name, sha256 in contents(out).items() if not Path(name).name.startswith(".")}
     whole = contents(tmp_path / "whole")
     assert found.keys() == {"settings.json", f"data/train-00000.{format_}", f"data/train-00001.{format_}"}
     assert found.items() <= whole.items()
@@ -146,8 +151,9 @@ def test_an_export_killed_within_a_shard_leaves_whole_files_and_goes_on_to_the_s
     assert contents(out) == whole
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+def contents(folder: Path) -> dict[str, str]:
+    """The hash of each file, by its path in the folder."""
+    return {str(file.relative_to(folder)): sha256_file(file) for file in folder.rglob("*") if file.is_file()}
 
 
 def test_a_folder_in_which_another_process_exports_is_refused(built: BuiltData, tmp_path: Path) -> None:

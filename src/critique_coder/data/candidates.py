@@ -216,7 +216,7 @@ class Spent:
         named = next(iter(self.names)) if len(self.names) == 1 else None
         cost = (self.read * self.author.prompt_price + self.written * self.author.completion_price) / 1e6
         return {
-            "author": named or self.author.model or self.author.path or "unknown",
+            "author": named or self.author.path or self.author.model or "unknown",
             "solutions": self.count,
             "prompt_tokens": self.read,
             "completion_tokens": self.written,
