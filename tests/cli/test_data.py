@@ -86,6 +86,16 @@ def test_an_unknown_row_is_told_with_the_nearest(built: BuiltData) -> None:
     assert "'p1'" in complaint(run, "show", built.folder, "solve/p1x")
 
 
+def test_what_became_of_a_problem_or_a_solution_without_a_row_is_told(built: BuiltData, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(built.folder, folder)
+    write_jsonl(folder / "quarantine.jsonl", [{"problem_id": "p9", "reason": "duplicate", "detail": "of p1"}])
+    labelled = [row for _, row in read_rows(folder / "critiques.jsonl")]
+    write_jsonl(folder / "critiques.jsonl", [row for row in labelled if row["solution_id"] != "p0#1"])
+    assert "was lost: duplicate (of p1)" in complaint(run, "show", folder, "p9")
+    assert "has no label (passed, 4 of 4 tests passed)" in complaint(run, "show", folder, "critique/p0#1")
+
+
 def test_a_build_does_not_differ_from_itself(built: BuiltData) -> None:
     found = summary("diff", built.folder, built.folder)
     assert found["same"] and found["settings"] == {} and found["moved"] == {}
