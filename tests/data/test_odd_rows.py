@@ -252,3 +252,9 @@ def test_whatever_stands_in_a_record_it_is_read_refused_or_left_out(data: st.Dat
         assert len(corpus.problems) + len(corpus.lost) == 1
         for problem in corpus.problems:
             assert Problem.from_json(json.loads(json.dumps(problem.to_json())), "here").id == problem.id
+
+
+@pytest.mark.parametrize("name", ["humaneval", "mbpp", "humanevalplus", "mbppplus", "humanevalpack-go"])
+def test_of_a_folder_only_a_benchmarks_own_file_is_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / "notes.jsonl").write_text('{"my": "notes"}\n')
+    assert "the folder does not hold" in complaint(read_source, name, str(tmp_path))

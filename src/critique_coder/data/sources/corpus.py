@@ -112,8 +112,9 @@ class Place:
     """Where a published set lies.
 
     ``folder`` is its name under ``CRITIQUE_CODER_DATA``; ``names`` are the files that are read of a folder when they
-    are there (else all of its data files); ``hub``, ``revision`` and ``patterns`` are its repository on the hub, the
-    branch (None: the main one) and what to load of it.
+    are there, else all of its data files (with ``only`` the first of the ``names`` that is there, and nothing else);
+    ``hub``, ``revision`` and ``patterns`` are its repository on the hub, the branch (None: the main one) and what to
+    load of it.
     """
 
     name: str
@@ -122,20 +123,27 @@ class Place:
     patterns: tuple[str, ...] = ("*.parquet",)
     folder: str | None = None
     names: tuple[str, ...] = ()
+    only: bool = False
 
     def files(self, path: str | None) -> list[Path]:
         """The files to read; raises BadInput, which says what to give."""
         if path is not None:
             return self._given(path)
-        data = os.environ.get("CRITIQUE_CODER_DATA")
-        if data and self.folder and (Path(data) / self.folder).is_dir():
-            return self._in_folder(Path(data) / self.folder)
+        here = self.here()
+        if here is not None:
+            return self._in_folder(here)
         how = "give a file or folder of it as path"
         if self.folder:
             how += f", or set CRITIQUE_CODER_DATA to a folder with {self.folder}/"
         if self.hub is None:
             raise BadInput(f"{self.name} was not found: {how}")
         return hub_files(self.hub, self.name, how, self.patterns, self.revision)
+
+    def here(self) -> Path | None:
+        """Its folder under ``CRITIQUE_CODER_DATA``, where that is there."""
+        data = os.environ.get("CRITIQUE_CODER_DATA")
+        place = Path(data) / self.folder if data and self.folder else None
+        return place if place is not None and place.is_dir() else None
 
     def _given(self, path: str) -> list[Path]:
         place = Path(path)
@@ -148,6 +156,10 @@ class Place:
 
     def _in_folder(self, folder: Path) -> list[Path]:
         own = [folder / name for name in self.names if (folder / name).is_file()]
+        if self.only:
+            if not own:
+                raise BadInput(f"{folder}: the folder does not hold {' or '.join(self.names)}")
+            return own[:1]
         found = own or sorted(file for file in folder.rglob("*") if file.is_file() and file.name.endswith(_ENDINGS))
         if not found:
             raise BadInput(f"{folder}: the folder holds no data file ({', '.join(_ENDINGS)})")
@@ -295,11 +307,6 @@ def from_json_text(value: Json, where: str, key: str) -> Json:
         raise BadInput(f"{where}, key {key!r}: must be the text of a JSON value: {error}") from None
     except ValueError:
         raise Unusable(f"its {key!r} holds a number of more than {sys.get_int_max_str_digits():,} digits") from None
-
-
-def from_hub(repository: str, name: str, otherwise: str) -> Path:
-    """The first Parquet file of a data set of the hub; raises BadInput, which says what else to do."""
-    return hub_files(repository, name, otherwise, ("*.parquet",))[0]
 
 
 def hub_files(

@@ -8,16 +8,14 @@ into plain Python here, so that they run where numpy is not.
 from __future__ import annotations
 
 import ast
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from critique_coder.data.sources import humaneval
-from critique_coder.data.sources.corpus import Row, Source, each, fields_of, from_hub, source_of, task_number
+from critique_coder.data.sources.corpus import Place, Row, each, fields_of, reader, task_number
 from critique_coder.records import BadInput, Problem, TestCase, TestKind
 
 _ALL_CLOSE = """
@@ -33,28 +31,6 @@ def _all_close(out, exp, rtol=1e-05, atol=1e-08):
 
 _LONG_S = {599: 60.0}
 """An MBPP+ task whose inputs are so large that the reference itself goes over the usual limit."""
-
-
-def read_humanevalplus(path: str | None) -> Source:
-    """Read HumanEval+; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path, "humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz")
-    return source_of("HumanEval+", [place], each(lambda row: f"humanevalplus/{task_number(row)}", _humaneval))
-
-
-def read_mbppplus(path: str | None) -> Source:
-    """Read MBPP+; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path, "mbppplus", "MbppPlus-OriginFmt.jsonl.gz")
-    return source_of("MBPP+", [place], each(lambda row: f"mbppplus/{task_number(row)}", _mbpp))
-
-
-def _find(path: str | None, name: str, file: str) -> Path:
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    if path is not None:
-        return Path(path) / file if Path(path).is_dir() else Path(path)
-    if data and (Path(data) / name / file).exists():
-        return Path(data) / name / file
-    how = f"give {file} as path, or set CRITIQUE_CODER_DATA to a folder with {name}/"
-    return from_hub(f"evalplus/{name}", name, how)
 
 
 def _humaneval(row: Row, name: str) -> Problem:
@@ -164,3 +140,18 @@ class _WithoutNumpy(ast.NodeTransformer):
         """A branch for arrays is dropped whole: what it says of them needs numpy."""
         self.generic_visit(node)
         return None if isinstance(node.test, ast.Constant) and node.test.value is False else node
+
+
+_HUMANEVAL_PLACE = Place(
+    "HumanEval+",
+    hub="evalplus/humanevalplus",
+    folder="humanevalplus",
+    names=("HumanEvalPlus-OriginFmt.jsonl.gz",),
+    only=True,
+)
+_MBPP_PLACE = Place(
+    "MBPP+", hub="evalplus/mbppplus", folder="mbppplus", names=("MbppPlus-OriginFmt.jsonl.gz",), only=True
+)
+
+read_humanevalplus = reader(_HUMANEVAL_PLACE, each(lambda row: f"humanevalplus/{task_number(row)}", _humaneval))
+read_mbppplus = reader(_MBPP_PLACE, each(lambda row: f"mbppplus/{task_number(row)}", _mbpp))

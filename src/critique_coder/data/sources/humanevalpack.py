@@ -7,14 +7,23 @@ it prints at its very end is a word that is new in each run, so that neither an 
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from critique_coder.data.sources.corpus import Reader, Row, Source, each, fields_of, rows_in, source_of, task_number
+from critique_coder.data.sources.corpus import (
+    Place,
+    Reader,
+    Row,
+    Source,
+    each,
+    fields_of,
+    rows_in,
+    source_of,
+    task_number,
+)
 from critique_coder.records import BadInput, Problem, Solution, TestCase, TestKind
 
 Record: TypeAlias = Mapping[str, str]
@@ -79,26 +88,11 @@ def readers() -> dict[str, Reader]:
 
 def _read(language: str, path: str | None) -> Source:
     """Raises BadInput when the file is nowhere to be found or, when it is read, not in its published shape."""
-    place = _find(language, path)
-    problem_of = partial(_problem, language)
-    return source_of(
-        f"HumanEvalPack ({language})",
-        [place],
-        each(partial(_name, language), problem_of),
-        partial(_buggy, language, place),
-    )
-
-
-def _find(language: str, path: str | None) -> Path:
     file = f"humanevalpack_{_FILES.get(language, language)}.jsonl"
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    place = Path(path) if path is not None else Path(data) / "humanevalpack" if data else None
-    if place is None:
-        raise BadInput(
-            f"source 'humanevalpack-{language}' needs a path: the file {file}, or set CRITIQUE_CODER_DATA to a folder "
-            "with humanevalpack/"
-        )
-    return place / file if place.is_dir() else place
+    place = Place(f"HumanEvalPack ({language})", folder="humanevalpack", names=(file,), only=True)
+    files = place.files(path)
+    problems_of = each(partial(_name, language), partial(_problem, language))
+    return source_of(place.name, files, problems_of, partial(_buggy, language, files))
 
 
 def _name(language: str, row: Row) -> str:
@@ -147,8 +141,8 @@ def _problem(language: str, row: Row, name: str) -> Problem:
     )
 
 
-def _buggy(language: str, place: Path) -> Iterator[Solution]:
-    for row in rows_in([place]):
+def _buggy(language: str, files: Sequence[Path]) -> Iterator[Solution]:
+    for row in rows_in(files):
         record, name = _texts(language, row), _name(language, row)
         buggy = _start(language, record, record["buggy_solution"]) + record["buggy_solution"]
         yield Solution(f"{name}/buggy", name, buggy, author="humanevalpack")

@@ -7,33 +7,9 @@ Found at ``path`` (``mbpp.jsonl``, ``.gz`` or the sanitized JSON of the same rec
 from __future__ import annotations
 
 import ast
-import os
-from pathlib import Path
 
-from critique_coder.data.sources.corpus import Row, Source, Unusable, each, fields_of, source_of, task_number, texts
-from critique_coder.records import BadInput, Problem, TestCase, TestKind
-
-_NAMES = ("mbpp.jsonl", "mbpp.jsonl.gz")
-
-
-def read(path: str | None) -> Source:
-    """Read MBPP; raises BadInput when it is not found or not in its published shape."""
-    return source_of("MBPP", [_find(path)], each(_name, _problem))
-
-
-def _find(path: str | None) -> Path:
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    place = Path(path) if path is not None else Path(data) / "mbpp" if data else None
-    if place is None:
-        raise BadInput(
-            "source 'mbpp' needs a path: the file mbpp.jsonl, or set CRITIQUE_CODER_DATA to a folder with mbpp/"
-        )
-    if not place.is_dir():
-        return place
-    for name in _NAMES:
-        if (place / name).exists():
-            return place / name
-    raise BadInput(f"{place}: holds none of {', '.join(_NAMES)}")
+from critique_coder.data.sources.corpus import Place, Row, Unusable, each, fields_of, reader, task_number, texts
+from critique_coder.records import Problem, TestCase, TestKind
 
 
 def _name(row: Row) -> str:
@@ -74,3 +50,7 @@ def _called(check: str, code: str) -> str | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return next((name for name in calls if name in defined), None)
+
+
+PLACE = Place("MBPP", folder="mbpp", names=("mbpp.jsonl", "mbpp.jsonl.gz"), only=True)
+read = reader(PLACE, each(_name, _problem))
