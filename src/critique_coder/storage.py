@@ -182,6 +182,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
+    except RecursionError:
+        raise BadInput(f"{path}: nested too deeply") from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a readable JSON file: {error}") from None
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from critique_coder.data.benchmarks import open_benchmarks
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Problem
@@ -258,3 +259,35 @@ def test_whatever_stands_in_a_record_it_is_read_refused_or_left_out(data: st.Dat
 def test_of_a_folder_only_a_benchmarks_own_file_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "notes.jsonl").write_text('{"my": "notes"}\n')
     assert "the folder does not hold" in complaint(read_source, name, str(tmp_path))
+
+
+def test_a_json_file_is_a_list_an_object_of_records_or_a_record_a_line(tmp_path: Path) -> None:
+    file, rows = tmp_path / "train.json", [RECORDS["apps"], RECORDS["apps"] | {"problem_id": 8}]
+    one, two = map(json.dumps, rows)
+    for text in (f"[{one}, {two}]", f'{{"a": {one}, "b": {two}}}', f"{one}\n{two}\n"):
+        file.write_text(text)
+        assert [problem.id for problem in read_source("apps", str(file)).problems] == ["apps/train/7", "apps/train/8"]
+    file.write_text(one)
+    assert len(read_source("apps", str(file)).problems) == 1
+
+
+@pytest.mark.parametrize("text", ["", "3", "{}", "[", "[" * 100_000, '{"a": 1}\n{"a"', "\ud800"])
+def test_a_json_file_of_another_kind_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "train.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    assert "train.json" in complaint(read_source, "apps", str(tmp_path / "train.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("cruxeval", "cruxeval.jsonl", "3\n"),
+        ("cruxeval", "cruxeval.jsonl", '{"id": "sample_0", "code": 3}\n'),
+        ("bbeh", "data.json", '{"examples": [3]}'),
+        ("bbeh", "data.json", '{"examples": [{"input": 3}]}'),
+        ("bbeh", "data.json", "[]"),
+    ],
+)
+def test_an_odd_task_of_a_benchmark_is_refused(name: str, file: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_text(text)
+    found = open_benchmarks([f"{name}={tmp_path / file}"])[name]
+    assert file in complaint(list, found.items())

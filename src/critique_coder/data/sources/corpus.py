@@ -172,16 +172,34 @@ def rows_in(files: Sequence[Path]) -> Iterator[Row]:
     JSON Lines that are called ``.json`` are read too. Raises BadInput.
     """
     for file in files:
-        if file.suffix == ".json":
+        if file.suffix == ".json" and not _holds_lines(file):
             yield from _json_rows(file)
         else:
             for number, (where, value) in enumerate(read_rows(file)):
                 yield Row(file, number, where, value)
 
 
+def _holds_lines(file: Path) -> bool:
+    """Whether a ``.json`` file holds a record a line: its first line is a whole object, and not one of records."""
+    try:
+        with open(file, encoding="utf-8-sig") as lines:
+            if lines.read(1) != "{":  # most often a list, all in one long line
+                return False
+            lines.seek(0)
+            first = json.loads(next(lines, ""))
+            more = any(line.strip() for line in lines)
+    except (OSError, ValueError, RecursionError):  # a file of another kind is complained about where it is read
+        return False
+    return isinstance(first, dict) and (more or not _is_of_records(first))
+
+
+def _is_of_records(value: dict[str, Json]) -> bool:
+    return bool(value) and all(isinstance(entry, dict) for entry in value.values())
+
+
 def _json_rows(file: Path) -> Iterator[Row]:
     value = read_json(file)
-    if isinstance(value, dict) and value and all(isinstance(entry, dict) for entry in value.values()):
+    if isinstance(value, dict) and _is_of_records(value):
         value = list(value.values())
     if not isinstance(value, list):
         raise BadInput(f"{file}: must be a list of records")
