@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,21 @@ def test_an_export_killed_within_a_shard_leaves_whole_files_and_goes_on_to_the_s
     assert found.items() <= whole.items()
     run(*words, out)
     assert contents(out) == whole
+
+
+def test_a_shard_for_which_there_is_no_room_is_told_and_not_left_behind(
+    long_statements: BuiltData, tmp_path: Path
+) -> None:
+    words = ["data", "export", str(long_statements.folder), "--kind", "rl", "--output", str(tmp_path / "out")]
+    code = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+    code += "from critique_coder.cli import main\nmain()"
+    full = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=100)
+    assert full.returncode == 2 and full.stderr.count("\n") == 1
+    assert "train-00000.parquet: larger than files may be here" in full.stderr
+    assert contents(tmp_path / "out").keys() == {"settings.json"}
+    run(*words[1:])
+    run(*words[1:-1], tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def contents(folder: Path) -> dict[str, str]:
