@@ -88,6 +88,7 @@ def write_samples(
         return
     model, meter = open_model(), Meter()
     with bar(title, len(problems) * plan.n, "solutions", done * plan.n) as shown, AppendLog(output, keep=False) as log:
+        shown.begin(f"asking {model.name}")
         for problem, answers in _answered(model, problems, done, size, plan, template, meter.show_on(shown)):
             for name, answer in zip(plan.names(problem), answers, strict=True):
                 log.append(_solution(problem, name, answer, model.name).to_json())
