@@ -110,7 +110,7 @@ def _entry_point(given: Json, row: Row, stub: str) -> str | None:
 
 def _func_name(record: Json, row: Row) -> str | None:
     """The function that the metadata of a record or of a test names; raises BadInput."""
-    metadata = from_json_text(record.get("metadata"), row.where, "metadata")
+    metadata = from_json_text(record.get("metadata") or None, row.where, "metadata")
     if metadata is None:
         return None
     if not isinstance(metadata, dict):
