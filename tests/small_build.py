@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,21 @@ RIGHT = ("def double(n):\n    return n + n\n", "def double(n):\n    return 2 * n
 WRONG = ("def double(n):\n    return n\n", "def double(n):\n    return n * n\n", "def double(n):\n    return 2 * n +\n")
 
 
-def small_build(folder: Path, *overrides: str, options: JudgeOptions = JudgeOptions()) -> BuiltData:
-    """Build in ``folder/data``, with overrides such as ``mix.critique_share=0.2``."""
+def small_build(
+    folder: Path, *overrides: str, options: JudgeOptions = JudgeOptions(), statement_bytes: int = 0
+) -> BuiltData:
+    """Build in ``folder/data``, with overrides such as ``mix.critique_share=0.2``.
+
+    With ``statement_bytes`` every statement says that much more, which no file can make small.
+    """
     problems = [
-        a_problem(f"p{n}", metadata={"split": "train" if n < 4 else "heldout"}, licence="MIT") for n in range(6)
+        a_problem(
+            f"p{n}",
+            statement=f"Write `double(n)`. (p{n}) {random.Random(n).randbytes(statement_bytes // 2).hex()}".strip(),
+            metadata={"split": "train" if n < 4 else "heldout"},
+            licence="MIT",
+        )
+        for n in range(6)
     ]
     write_jsonl(folder / "problems.jsonl", (problem.to_json() for problem in problems))
     rows: list[dict[str, Any]] = [

@@ -26,3 +26,11 @@ def test_rates_are_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     with bar("audit", 500) as shown:
         shown.advance(500, "note")
     assert re.search(r"500/500 · \d+/s · 0 s left · note", capsys.readouterr().err)
+
+
+def test_what_takes_long_until_its_first_item_says_so_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar("critiques", 217, "answers", done=64) as shown:
+        shown.begin("asking a model")
+        assert capsys.readouterr().err == "critiques: 64/217 · asking a model\n"
+        shown.advance(1)
+    assert capsys.readouterr().err == ""

@@ -57,6 +57,8 @@ def test_a_recipe_is_a_file_or_a_shipped_name(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text('[[source]]\nname = "starter"\n')
     assert find_recipe(str(mine), "data") == mine
+    assert find_recipe("recipes/data/paper.toml", "data") == find_recipe("paper", "data")
+    assert "recipes/training/paper.toml" in complaint(find_recipe, "recipes/training/paper.toml", "data")
     message = complaint(find_recipe, "demoo", "data")
     assert "demoo" in message and "demo" in message
 

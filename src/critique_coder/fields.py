@@ -68,7 +68,9 @@ class Fields:
 
     def mapping(self, key: str) -> dict[str, Json]:
         """An object; a missing one is empty. Raises BadInput."""
-        value = self._value.get(key) or {}
+        value = self._value.get(key)
+        if value is None:
+            return {}
         if not isinstance(value, dict):
             raise self._bad(key, f"must be an object, not {type_name(value)}")
         return value

@@ -21,6 +21,10 @@ class Bar:
         """Report ``count`` more finished items."""
         raise NotImplementedError
 
+    def begin(self, note: str) -> None:
+        """Say what is being done before the first item is finished, which may take minutes."""
+        raise NotImplementedError
+
 
 class _TerminalBar(Bar):
     def __init__(self, progress: Progress, task: int) -> None:
@@ -32,6 +36,9 @@ class _TerminalBar(Bar):
         self._progress.advance(TaskID(self._task), count)
         if note is not None:
             self._progress.update(TaskID(self._task), note=note)
+
+    def begin(self, note: str) -> None:
+        self.advance(0, note)
 
 
 class _LogBar(Bar):
@@ -46,11 +53,16 @@ class _LogBar(Bar):
             return
         self._last = now
         rate = (self._done - self._before) / max(now - self._begun, 1e-9)
-        told = f"{self._title}: {self._done}" + (f"/{self._total}" if self._total is not None else "")
-        told += f" · {_rate(rate)}/s"
+        told = f"{self._told()} · {_rate(rate)}/s"
         if self._total is not None:
             told += f" · {(self._total - self._done) / rate if rate else 0.0:.0f} s left"
         print(told + (f" · {note}" if note else ""), file=sys.stderr, flush=True)
+
+    def begin(self, note: str) -> None:
+        print(f"{self._told()} · {note}", file=sys.stderr, flush=True)
+
+    def _told(self) -> str:
+        return f"{self._title}: {self._done}" + (f"/{self._total}" if self._total is not None else "")
 
 
 def _rate(rate: float) -> str:

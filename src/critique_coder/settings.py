@@ -43,14 +43,17 @@ class Settings(BaseModel):
 
 
 def find_recipe(name: str, kind: str) -> Path:
-    """The recipe that ``name`` means: a path, or the name of a built-in one (``kind``: data or training)."""
+    """The recipe that ``name`` means: a path, or the name of a built-in one (``kind``: data or training).
+
+    Built-in ones are known by their place too, such as ``recipes/data/paper.toml``, wherever they are installed.
+    """
     path = Path(name)
     if path.is_file():
         return path
     folder = files("critique_coder").joinpath("recipes", kind)
     shipped = sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-    if name in shipped:
-        return Path(str(folder.joinpath(f"{name}.toml")))
+    if name in shipped or (path.stem in shipped and path == Path("recipes", kind, f"{path.stem}.toml")):
+        return Path(str(folder.joinpath(f"{path.stem}.toml")))
     raise BadInput(f"{name}: no such recipe file, and not one of the built-in ones ({', '.join(shipped)})")
 
 

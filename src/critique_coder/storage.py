@@ -193,7 +193,7 @@ def drop_unfinished(folder: str | Path) -> None:
             file.unlink(missing_ok=True)
 
 
-_UNFINISHED = re.compile(r"\..+\.(json|jsonl|parquet|toml)\.[a-z0-9_]{8}")
+_UNFINISHED = re.compile(r"\..+\.(json|jsonl|md|parquet|toml)\.[a-z0-9_]{8}")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -213,6 +213,8 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
+    except RecursionError:
+        raise BadInput(f"{path}: nested too deeply") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
@@ -245,6 +247,18 @@ def write_parquet(path: str | Path, rows: Iterable[dict[str, Json]], schema: Any
                 return
 
 
+def _hold(file: IO[Any], path: Path) -> None:
+    """Keep other processes from ``path`` while ``file`` is open; raises BadInput while another has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BadInput(
+            f"{path}: another process is writing to it; wait for that one, or choose another output"
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+
+
 _TAIL = 1 << 16
 """Bytes read at a time in search of the last whole line."""
 
@@ -262,22 +276,12 @@ class AppendLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
         try:
-            self._lock()
+            _hold(self._file, self.path)
             self._drop_half_line()
             self.done: list[Json] = [row for _, row in self.rows()] if keep else []
         except BaseException:
             self._file.close()
             raise
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(
-                f"{self.path}: another process is writing to it; wait for that one, or choose another output"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
 
     def _drop_half_line(self) -> None:
         with open(self.path, "r+b") as file:
@@ -370,6 +374,18 @@ def claim_folder(folder: str | Path, settings: dict[str, Json]) -> None:
         raise BadInput(f"{folder}: exists and was not made by this command; choose another --output")
     else:
         write_json(mark, settings)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Go on in a claimed ``folder`` in which no other process works, without what a killed one was writing.
+
+    Raises BadInput while another process works in it.
+    """
+    with open(folder / "settings.json", "r+b") as mark:
+        _hold(mark, folder)
+        drop_unfinished(folder)
+        yield
 
 
 def differences(old: Json, new: Json, prefix: str = "") -> Iterator[str]:

@@ -384,3 +384,10 @@ def test_critique_by_the_embedded_model(run: Run, program: Path, problems: Path)
         )
     done = run("critique", program, "--problem", problems, "--id", "p0", "--max-tokens", "4", "--json")
     assert done.code == 0 and done.summary()["judgement"] in ("correct", "incorrect", "malformed")
+
+
+def test_the_hub_retries_without_a_line_each() -> None:
+    code = "from critique_coder.cli.options import quiet_libraries as quiet\nquiet()\nimport logging, huggingface_hub\n"
+    code += "raise SystemExit(not logging.getLogger('huggingface_hub.utils').getEffectiveLevel() >= logging.ERROR)"
+    environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_VERBOSITY"}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, timeout=100).returncode == 0

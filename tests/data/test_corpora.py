@@ -31,8 +31,8 @@ from critique_coder.data.sources import (
     rllm,
 )
 from critique_coder.data.sources.asserts import assert_tests
-from critique_coder.data.sources.corpus import ProblemsOf, Row, rows_in
-from critique_coder.data.sources.pairs import Unusable, function_test, paired_tests, starter_program, unwrapped
+from critique_coder.data.sources.corpus import ProblemsOf, Row, Unusable, rows_in
+from critique_coder.data.sources.pairs import function_test, paired_tests, starter_program, unwrapped
 from critique_coder.judge import Judge
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind
 from critique_coder.storage import write_jsonl

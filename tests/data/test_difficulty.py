@@ -44,6 +44,7 @@ def test_the_table_has_a_line_for_each_problem_and_model() -> None:
     assert summary["models"]["a"] == {
         "problems": 2, "samples": 4, "pass@1": 0.75, "pass@2": 1.0, "pass@4": None, "tokens_per_solution": 30.0,
     }  # fmt: skip
+    assert summary["models"]["b"]["pass@2"] is None
     levels = [level.to_json() for level in found.levels()]
     assert solved_shares(levels) == {"p": pytest.approx(1 / 3), "q": 1.0} and solved_shares(levels, "b") == {"p": 0.0}
 

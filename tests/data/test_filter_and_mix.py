@@ -114,7 +114,7 @@ def test_unscored_solutions_and_those_without_code_are_no_critique_data() -> Non
         "b": a_verdict("b", "p", 0, outcome=Outcome.NO_CODE),
         "c": a_verdict("c", "p", 3, outcome=Outcome.UNSCORED),
     }
-    rows = critique_rows({"p": a_problem()}, solutions, verdicts, LabelSettings())
+    rows = list(critique_rows({"p": a_problem()}, solutions, verdicts, LabelSettings()))
     assert [row.solution_id for row in rows] == ["a"]
     assert rows[0].statement == a_problem().statement and rows[0].pass_rate == 1.0
 
@@ -122,7 +122,7 @@ def test_unscored_solutions_and_those_without_code_are_no_critique_data() -> Non
 def test_the_same_code_counts_once_a_problem() -> None:
     solutions = [a_solution("a", "p", "x = 1"), a_solution("b", "p", "\nx = 1\n"), a_solution("c", "q", "x = 1")]
     verdicts = {s.id: a_verdict(s.id, s.problem_id, 10) for s in solutions}
-    rows = critique_rows({"p": a_problem("p"), "q": a_problem("q")}, solutions, verdicts, LabelSettings())
+    rows = list(critique_rows({"p": a_problem("p"), "q": a_problem("q")}, solutions, verdicts, LabelSettings()))
     assert [row.solution_id for row in rows] == ["a", "c"]
 
 

@@ -60,8 +60,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def printed(place: Path) -> str:
-    """What ``critique-coder build paper`` prints. The tokenizer is not at hand here, so tokens are counted simply."""
-    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", "build", "paper"]
+    """What ``critique-coder build recipes/data/paper.toml`` prints.
+
+    The tokenizer is not at hand here, so tokens are counted simply.
+    """
+    command = [sys.executable, "-c", "from critique_coder.cli import main; main()", "build", "recipes/data/paper.toml"]
     command += [
         f"source.0.path={place / 'seed_testcase.jsonl'}",
         f"candidates.path={place / 'recorded.jsonl'}",
@@ -97,6 +100,13 @@ def test_the_tables_of_the_paper_are_printed_and_in_the_manifest(place: Path, pr
     assert "rstar-coder" in printed and "1 tests_too_long" in printed and "checked against cruxeval" in printed
     (table2,) = counts["difficulty"]["models"].values()
     assert table2["pass@1"] == 0.5 and table2["pass@2"] == 1.0
+    assert table2["tokens_per_solution"] is None
+
+
+def test_recorded_solutions_are_not_the_recipes_models(place: Path, printed: str) -> None:
+    manifest = BuiltData.open(place / "data").manifest
+    assert manifest["settings"]["candidates"]["model"] and manifest["candidate_model"] is None
+    assert [author["author"] for author in manifest["counts"]["authors"]] == [str(place / "recorded.jsonl")]
 
 
 def test_a_fifth_of_the_training_problems_becomes_critique_rows(place: Path, printed: str) -> None:

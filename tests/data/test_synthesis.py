@@ -43,7 +43,7 @@ def made(judge: Judge) -> dict[str, str]:
 def critiques_of(judge: Judge, problem: Problem, codes: dict[str, str], seed: int = 0) -> list[Synthesised]:
     solutions = [Solution(name, problem.id, code) for name, code in codes.items()]
     verdicts = {s.id: judge.verify(problem, s) for s in solutions}
-    rows = critique_rows({problem.id: problem}, solutions, verdicts, LabelSettings())
+    rows = list(critique_rows({problem.id: problem}, solutions, verdicts, LabelSettings()))
     return synthesise(rows, {problem.id: problem}, verdicts, seed)
 
 
@@ -135,5 +135,5 @@ def test_tests_too_long_to_quote_and_check_programs_are_not_talked_about() -> No
 
 def test_unscored_and_empty_solutions_never_become_a_critique() -> None:
     verdicts = {"u": a_verdict("u", "p", 0, outcome=Outcome.UNSCORED)}
-    rows = critique_rows({"p": a_problem()}, [a_solution("u", "p")], verdicts, LabelSettings())
+    rows = list(critique_rows({"p": a_problem()}, [a_solution("u", "p")], verdicts, LabelSettings()))
     assert synthesise(rows, {"p": a_problem()}, verdicts, 0) == []

@@ -129,9 +129,26 @@ def _row(data: BuiltData, name: str) -> tuple[dict[str, Json], CritiqueRow | Non
     if wanted in data.problems:
         problem = data.problems[wanted]
         return solve_row(problem, source.templates, split_of(problem, share)), None
-    raise BadInput(
-        f"{data.folder}: no row, solution with a label, or problem is called {name!r}{nearest(wanted, data.problems)}"
-    )
+    why = _why_not(data, name.removeprefix("critique/"), wanted)
+    hint = why or f"no row, solution with a label, or problem is called {name!r}{nearest(wanted, data.problems)}"
+    raise BadInput(f"{data.folder}: {hint}")
+
+
+def _why_not(data: BuiltData, solution_id: str, problem_id: str) -> str | None:
+    """What became of a problem or solution that has no row; None when there is none of that name."""
+    lost = _first(data.folder / "quarantine.jsonl", "problem_id", problem_id)
+    if lost is not None:
+        return f"the problem {problem_id!r} was lost: {lost['reason']}" + (
+            f" ({lost['detail']})" if lost["detail"] else ""
+        )
+    verdict = _first(data.folder / "verdicts.jsonl", "solution_id", solution_id)
+    if verdict is not None:
+        passed = f"{verdict['passed']} of {verdict['total']} tests passed"
+        return (
+            f"the solution {solution_id!r} has no label ({verdict['outcome']}, {passed}): it has no code, could not be "
+            "judged, or is the same program as one before it"
+        )
+    return None
 
 
 def _first(path: Path, key: str, value: str) -> Json:

@@ -12,6 +12,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from critique_coder.data.difficulty import KS
 from critique_coder.data.tables import TABLE1
 from critique_coder.records import CritiqueRow, Json, Problem, TestCase, TestKind, Verdict
 from critique_coder.storage import dumps
@@ -50,9 +51,10 @@ def overview_tables(found: Mapping[str, Json]) -> Iterator[RenderableType]:
         lengths.add_row(name, *(number(values[key]) for key in ("count", "mean", "median", "p95")))
     yield lengths
     yield _difficulty(found["difficulty"])
-    authors = table("authors of the solutions", "author", "solutions", "mean pass rate", "pass all", "tokens")
+    passes = [f"pass@{k}" for k in KS]
+    authors = table("authors of the solutions (Table 2)", "author", "solutions", "mean pass rate", *passes, "tokens")
     for name, values in found["authors"].items():
-        rates = (percent(values["mean_pass_rate"]), percent(values["passed"]))
+        rates = (percent(values[key]) for key in ("mean_pass_rate", *passes))
         authors.add_row(escape(name), number(values["solutions"]), *rates, number(values["mean_tokens"]))
     yield authors
     yield _counts("outcomes", found["outcomes"])

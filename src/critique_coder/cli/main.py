@@ -93,6 +93,9 @@ def main() -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _leave(f"{error.filename or 'output'}: no space left on the disk; make room, the same command goes on", 2)
+        if error.errno == errno.EFBIG:
+            why = "larger than files may be here; raise the limit (`ulimit -f`), the same command goes on"
+            _leave(f"{error.filename or 'output'}: {why}", 2)
         if error.errno in _NOT_WRITABLE and isinstance(error.filename, str | Path):
             _leave(_about_place(error, error.filename), 2)
         raise

@@ -78,9 +78,10 @@ def quiet_libraries() -> None:
 
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # it sets its logger's level anew when it is imported
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore")
-    for library in ("transformers", "accelerate", "huggingface_hub"):
+    for library in ("transformers", "accelerate"):
         logging.getLogger(library).setLevel(logging.ERROR)
     import datasets
     from transformers.utils import logging as transformers_logging

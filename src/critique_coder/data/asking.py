@@ -90,6 +90,7 @@ def ask(
             return {answer.row_id: answer for answer in found}
         model, meter = open_model(), Meter()
         with bar(title, len(questions), "answers", len(found)) as shown:
+            shown.begin(f"asking {model.name}")
             for start in range(len(found) - len(found) % batch_size, len(questions), batch_size):
                 chunk = questions[start : start + batch_size]
                 answers = model.sample([q.messages for q in chunk], 1, _seeded(sampling, chunk), meter.show_on(shown))

@@ -13,7 +13,7 @@ from critique_coder.models import TextModel, open_model
 from critique_coder.models.ray_model import RayModel
 from critique_coder.prompts import Template, extract_code
 from critique_coder.records import BadInput, Json, Problem, Solution
-from critique_coder.storage import read_rows, write_jsonl
+from critique_coder.storage import read_rows
 
 Sides = Mapping[Split, Sequence[Problem]]
 """The problems of each split."""
@@ -30,7 +30,7 @@ def recorded_files(settings: CandidateSettings) -> list[str]:
     return names
 
 
-def write_solutions(
+def solutions_of(
     settings: CandidateSettings,
     sides: Sides,
     template: Template,
@@ -38,25 +38,12 @@ def write_solutions(
     folder: Path,
     counts: dict[str, Json],
     ray: str | None = None,
-) -> None:
-    """Write every author's solutions to ``solutions.jsonl`` of the folder, one author after the other; resumable.
+) -> Iterator[Solution]:
+    """Every author's solutions, one author after the other; resumable by what lies in ``folder``.
 
     ``counts`` gets the tokens and the price of each author, and how many recorded solutions are of other problems.
     With ``ray`` models are sampled on the nodes of the cluster at that address. Raises BadInput, ModelError.
     """
-    solutions = _each_once(_solutions(settings, sides, template, seed, folder, counts, ray))
-    write_jsonl(folder / "solutions.jsonl", (solution.to_json() for solution in solutions))
-
-
-def _solutions(
-    settings: CandidateSettings,
-    sides: Sides,
-    template: Template,
-    seed: int,
-    folder: Path,
-    counts: dict[str, Json],
-    ray: str | None,
-) -> Iterator[Solution]:
     for place, author in enumerate(settings.authors()):
         number = place if settings.author else None
         spent = Spent(author)
@@ -73,7 +60,7 @@ def _solutions(
 def _recorded(path: str, sides: Sides, counts: dict[str, Json]) -> Iterator[Solution]:
     known = {problem.id for problems in sides.values() for problem in problems}
     own = others = 0
-    for solution in _each_once(Solution.from_json(row, where, extract_code) for where, row in read_rows(path)):
+    for solution in each_once(Solution.from_json(row, where, extract_code) for where, row in read_rows(path)):
         if solution.problem_id in known:
             own += 1
             yield solution
@@ -133,7 +120,8 @@ def _once(open_it: Callable[[], TextModel]) -> Iterator[Callable[[], TextModel]]
                 model.close()
 
 
-def _each_once(solutions: Iterable[Solution]) -> Iterator[Solution]:
+def each_once(solutions: Iterable[Solution]) -> Iterator[Solution]:
+    """The solutions; raises BadInput for an id that stands twice."""
     seen: set[str] = set()
     for solution in solutions:
         if solution.id in seen:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from critique_coder.data.sources import open_source
+from critique_coder.fields import Fields
 from critique_coder.records import BadInput, Problem
 from critique_coder.storage import read_json, read_rows
 
@@ -65,9 +66,8 @@ def _cruxeval(name: str, path: str | None) -> Benchmark:
 
     def items() -> Iterator[Item]:
         for where, row in read_rows(file):
-            if not isinstance(row.get("code"), str):
-                raise BadInput(f"{where}, key 'code': missing; not a CRUXEval record")
-            yield Item(f"cruxeval/{row.get('id')}", "", row["code"])
+            fields = Fields(row, where, known=row if isinstance(row, dict) else ())
+            yield Item(f"cruxeval/{fields.text_or_none('id', convert=True)}", "", fields.text("code", empty=False))
 
     return Benchmark((str(file),), items)
 
@@ -81,7 +81,9 @@ def _bbeh(name: str, path: str | None) -> Benchmark:
         if not isinstance(examples, list):
             raise BadInput(f"{file}, key 'examples': missing; not a file of BIG-Bench Extra Hard")
         for number, example in enumerate(examples):
-            yield Item(f"bbeh/{number}", str(example.get("input", "")), "")
+            where = f"{file}, key 'examples', entry {number + 1}"
+            fields = Fields(example, where, known=example if isinstance(example, dict) else ())
+            yield Item(f"bbeh/{number}", fields.text("input"), "")
 
     return Benchmark((str(file),), items)
 

@@ -88,6 +88,7 @@ def write_samples(
         return
     model, meter = open_model(), Meter()
     with bar(title, len(problems) * plan.n, "solutions", done * plan.n) as shown, AppendLog(output, keep=False) as log:
+        shown.begin(f"asking {model.name}")
         for problem, answers in _answered(model, problems, done, size, plan, template, meter.show_on(shown)):
             for name, answer in zip(plan.names(problem), answers, strict=True):
                 log.append(_solution(problem, name, answer, model.name).to_json())
@@ -216,7 +217,7 @@ class Spent:
         named = next(iter(self.names)) if len(self.names) == 1 else None
         cost = (self.read * self.author.prompt_price + self.written * self.author.completion_price) / 1e6
         return {
-            "author": named or self.author.model or self.author.path or "unknown",
+            "author": named or self.author.path or self.author.model or "unknown",
             "solutions": self.count,
             "prompt_tokens": self.read,
             "completion_tokens": self.written,

@@ -19,7 +19,10 @@ KS = (1, 2, 4)
 
 @dataclass(slots=True)
 class Level:
-    """What one model's solutions of one problem came to. ``rates`` and ``tokens`` are sums over its samples."""
+    """What one model's solutions of one problem came to.
+
+    ``rates`` and ``tokens`` are sums over its samples; of ``counted`` of them it is known how many tokens they took.
+    """
 
     problem_id: str
     model: str
@@ -27,6 +30,7 @@ class Level:
     passed: int = 0
     rates: float = 0.0
     tokens: int = 0
+    counted: int = 0
 
     def to_json(self) -> dict[str, Json]:
         """A line of ``difficulty.jsonl``."""
@@ -36,7 +40,7 @@ class Level:
             "samples": self.samples,
             "passed": self.passed,
             "mean_pass_rate": round(self.rates / self.samples, 6),
-            "mean_tokens": round(self.tokens / self.samples, 2),
+            "mean_tokens": round(self.tokens / self.counted, 2) if self.counted else None,
         }
 
 
@@ -67,7 +71,9 @@ class Difficulty:
         level.samples += 1
         level.passed += verdict.outcome is Outcome.PASSED
         level.rates += verdict.pass_rate
-        level.tokens += int(solution.metadata.get("tokens", 0))
+        if (tokens := solution.metadata.get("tokens")) is not None:
+            level.tokens += int(tokens)
+            level.counted += 1
         if verdict.outcome is Outcome.PASSED:
             self._solved.add(solution.problem_id)
             self._never.pop(solution.problem_id, None)
@@ -114,7 +120,8 @@ def _summary(levels: list[Level]) -> dict[str, Json]:
     for k in KS:
         known = [pass_at(level.samples, level.passed, k) for level in levels if level.samples >= k]
         found[f"pass@{k}"] = round(sum(known) / len(known), 6) if known else None
-    found["tokens_per_solution"] = round(sum(level.tokens for level in levels) / samples, 1)
+    counted = sum(level.counted for level in levels)
+    found["tokens_per_solution"] = round(sum(level.tokens for level in levels) / counted, 1) if counted else None
     return found
 
 

@@ -76,23 +76,13 @@ def critique_rows(
     verdicts: Mapping[str, Verdict],
     settings: LabelSettings,
     people: People = People(),
-) -> list[CritiqueRow]:
+) -> Iterator[CritiqueRow]:
     """A row for each solution that has code and a label; the same code for the same problem counts once.
 
     The label is True when the pass rate is above the threshold (paper, section 2.2), or when every test passed
-    (``strict``). What people said of the same code stands above what the tests say.
+    (``strict``). What people said of the same code stands above what the tests say. Of the rows that went by, only
+    hashes are held.
     """
-    return list(each_critique_row(problems, solutions, verdicts, settings, people))
-
-
-def each_critique_row(
-    problems: Mapping[str, Problem],
-    solutions: Iterable[Solution],
-    verdicts: Mapping[str, Verdict],
-    settings: LabelSettings,
-    people: People = People(),
-) -> Iterator[CritiqueRow]:
-    """The rows of ``critique_rows`` one at a time; of those that went by, only hashes are held."""
     seen: set[bytes] = set()
     for solution in solutions:
         row = critique_row_of(problems[solution.problem_id], solution, verdicts[solution.id], settings, people)

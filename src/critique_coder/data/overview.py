@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, median, quantiles
 
 from critique_coder.data.built import BuiltData
+from critique_coder.data.difficulty import KS
 from critique_coder.data.skew import Skew
-from critique_coder.records import CritiqueRow, Json, Outcome
+from critique_coder.records import CritiqueRow, Json
 from critique_coder.storage import read_rows
 
 BINS = 10
@@ -19,14 +20,12 @@ BINS = 10
 @dataclass(slots=True)
 class _Author:
     rates: list[float] = field(default_factory=list)
-    passed: int = 0
     tokens: list[int] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Json]:
         return {
             "solutions": len(self.rates),
             "mean_pass_rate": _round(fmean(self.rates)) if self.rates else None,
-            "passed": _round(self.passed / len(self.rates)) if self.rates else None,
             "mean_tokens": _round(fmean(self.tokens)) if self.tokens else None,
         }
 
@@ -41,11 +40,19 @@ def overview(data: BuiltData) -> dict[str, Json]:
         "lost": counts["problems"]["by_source"],
         "table1": counts["table1"],
         "difficulty": _difficulty(by_problem),
-        "authors": {name: found.to_json() for name, found in sorted(by_author.items())},
+        "authors": {
+            name: found.to_json() | _table2(counts["difficulty"], name) for name, found in sorted(by_author.items())
+        },
         "outcomes": dict(outcomes.most_common()),
         "labels": _labels(data, authors),
         "rows": {split: _rows(data, split) for split in ("train", "heldout")},
     }
+
+
+def _table2(difficulty: Json, author: str) -> dict[str, Json]:
+    """The author's pass@k over the problems that were kept, as the build found them (the paper's Table 2)."""
+    found = difficulty["models"].get(author, {})
+    return {f"pass@{k}": found.get(f"pass@{k}") for k in KS}
 
 
 def _round(value: float) -> float:
@@ -101,7 +108,6 @@ def _verdicts(
             by_problem.setdefault(row["problem_id"], []).append(row["pass_rate"])
             author = by_author.setdefault(authors.get(row["solution_id"], "unknown"), _Author())
             author.rates.append(row["pass_rate"])
-            author.passed += row["outcome"] == Outcome.PASSED.value
             if row["solution_id"] in tokens:
                 author.tokens.append(tokens[row["solution_id"]])
     return by_problem, by_author, outcomes

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import io
 import math
+import re
+import symtable
+import sys
 import tokenize
+import warnings
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
@@ -82,20 +86,50 @@ class Skew:
 def comment_share(code: str) -> float:
     """Characters in comments, as a share of all characters that are not white space; in [0, 1].
 
-    Code that Python cannot read counts the lines that begin with ``#`` or ``//``.
+    Code that Python's tokenizer cannot read counts the lines that begin with ``#`` or ``//``.
     """
-    whole = _characters(code)
-    if not whole or not ("#" in code or "//" in code):
+    if not ("#" in code or "//" in code):
         return 0.0
+    whole = _characters(code)
+    return _comment_characters(code) / whole if whole else 0.0
+
+
+def _comment_characters(code: str) -> int:
+    """Characters of comments.
+
+    The tokenizer takes a millisecond a program, and a corpus has millions of them. Where it reads a program, its
+    comments are those that an expression finds; where it does not, whole lines count. Only when the two differ does it
+    matter which holds: then the parser says whether Python reads the program, in a fraction of that time.
+    """
+    by_line = sum(_characters(line) for line in code.splitlines() if line.lstrip().startswith(("#", "//")))
+    if not _NOT_FOR_EXPRESSIONS.search(code):
+        found = sum(_characters(part) for part in _STRING_OR_COMMENT.findall(code) if part.startswith("#"))
+        if found == by_line or _is_python(code):
+            return found
     try:
-        comments = [
-            token.string
-            for token in tokenize.generate_tokens(io.StringIO(code).readline)
-            if token.type == tokenize.COMMENT
-        ]
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):
-        comments = [line for line in code.splitlines() if line.lstrip().startswith(("#", "//"))]
-    return sum(map(_characters, comments)) / whole
+        return by_line
+    return sum(_characters(token.string) for token in tokens if token.type == tokenize.COMMENT)
+
+
+_STRING_OR_COMMENT = re.compile(
+    r'''"""(?:[^"\\]|\\.|"(?!""))*"""|'{3}(?:[^'\\]|\\.|'(?!''))*'{3}'''
+    r"""|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|#[^\n]*"""
+)
+_NOT_FOR_EXPRESSIONS = re.compile(
+    r"\\\r?\n|\r(?!\n)" + (r"""|\b(?:[fF][rR]?|[rR][fF])["']""" if sys.version_info >= (3, 12) else "")
+)
+"""A line that goes on after a backslash, a lone carriage return and, since they nest, formatted strings."""
+
+
+def _is_python(code: str) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the author's business, not that of who builds
+            symtable.symtable(code, "solution", "exec")  # the parser without the tree that ast.parse would build
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def _characters(text: str) -> int:

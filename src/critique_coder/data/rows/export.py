@@ -25,6 +25,7 @@ from critique_coder.data.rows.source import Recipe, RowSource
 from critique_coder.data.verify import JudgeOptions
 from critique_coder.records import BadInput, Json
 from critique_coder.storage import (
+    alone_in,
     claim_folder,
     require_space,
     sha256_file,
@@ -57,6 +58,13 @@ def export(
     inputs = _inputs(settings, data)
     require_space(folder, 50)
     claim_folder(folder, {"export": settings.model_dump(mode="json"), "inputs": inputs})
+    with alone_in(folder):
+        return _written(settings, data, inputs, folder, options)
+
+
+def _written(
+    settings: ExportSettings, data: BuiltData, inputs: dict[str, str], folder: Path, options: JudgeOptions
+) -> dict[str, Json]:
     source = RowSource(data, settings, folder / "work", options)
     make, schema, description = RECIPES[settings.kind]
     counts: Counter[str] = Counter()

@@ -1,9 +1,10 @@
 """Where problems come from: one small file a source, each giving the contract's records.
 
 A source is a function ``read(path) -> Source``, which finds its files and reads nothing yet. To add one, write its
-file and name it in ``SOURCES`` and ``SourceName``. A published set's file has a generator ``problems_of(rows, lose)``
-that holds one record at a time, and a ``Place`` that says where the set lies; ``corpus.reader`` makes the source of
-the two.
+file and name it in ``SOURCES`` and ``SourceName``. A published set's file says how a record is named and how it becomes
+a problem, of which ``corpus.each`` makes ``problems_of(rows, lose)``, with one record in hand at a time, and has a
+``Place`` that says where the set lies; ``corpus.reader`` makes the source of the two. A record that is not in the set's
+shape raises BadInput; one that no test can be made of raises Unusable and is left out with that reason.
 """
 
 from __future__ import annotations

@@ -8,22 +8,29 @@ is for evaluation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from critique_coder.data.sources.corpus import (
-    Lose,
     Place,
     Row,
+    Unusable,
+    each,
     fields_of,
     from_json_text,
     id_by_place,
     reader,
     split_by_file,
 )
-from critique_coder.data.sources.pairs import Unusable, method_of, paired_tests, python_solution, starter_program
+from critique_coder.data.sources.pairs import (
+    function_name,
+    method_of,
+    paired_tests,
+    python_solution,
+    starter_program,
+)
 from critique_coder.fields import type_name
-from critique_coder.records import BadInput, Json, Problem, TestCase
+from critique_coder.records import BadInput, Problem, TestCase
 
 
 class _Set(NamedTuple):
@@ -36,42 +43,51 @@ _APPS = _Set("apps", "MIT", "2021-05-20")
 _TACO = _Set("taco", "Apache-2.0", "2023-12-22")
 
 
-def apps_problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of APPS's records; raises BadInput."""
-    return _problems_of(rows, lose, _APPS)
+def _name(row: Row, which: _Set) -> str:
+    fields = fields_of(row)
+    own = fields.text_or_none("problem_id", convert=True) or fields.text_or_none("id", convert=True)
+    return f"{which.name}/{split_by_file(row.file)}/{own or id_by_place(row)}"
 
 
-def taco_problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of TACO's records; raises BadInput."""
-    return _problems_of(rows, lose, _TACO)
+def _problem(row: Row, name: str, which: _Set) -> Problem:
+    fields = fields_of(row)
+    statement, stub = fields.text("question", empty=False), fields.text("starter_code", default="")
+    tests, entry_point = _tests(row, stub)
+    kept = {key: fields.text_or_none(key) for key in _AS_THEY_ARE}
+    return Problem(
+        id=name,
+        statement=statement,
+        tests=tests,
+        starter_code=starter_program(stub) if stub.strip() and entry_point else "",
+        entry_point=entry_point,
+        time_limit_s=_seconds(kept["time_limit"]),
+        reference=_reference(row),
+        source=which.name,
+        difficulty=fields.text_or_none("difficulty"),
+        licence=which.licence,
+        released=_released(kept["date"]) or which.released,
+        metadata={
+            "split": split_by_file(row.file),
+            "url": fields.text_or_none("url"),
+            "judge": fields.text_or_none("source"),
+            **{key: text for key, text in kept.items() if text},
+        },
+    )
 
 
-def _problems_of(rows: Iterable[Row], lose: Lose, which: _Set) -> Iterator[Problem]:
-    for row in rows:
-        fields = fields_of(row)
-        split = split_by_file(row.file)
-        own = fields.text_or_none("problem_id", convert=True) or fields.text_or_none("id", convert=True)
-        problem_id = f"{which.name}/{split}/{own or id_by_place(row)}"
-        statement, stub = fields.text("question", empty=False), fields.text("starter_code", default="")
-        try:
-            tests, entry_point = _tests(row, stub)
-        except Unusable as error:
-            lose(problem_id, str(error))
-            continue
-        yield Problem(
-            id=problem_id,
-            statement=statement,
-            tests=tests,
-            starter_code=starter_program(stub) if stub.strip() and entry_point else "",
-            entry_point=entry_point,
-            time_limit_s=_seconds(row.value.get("time_limit")),
-            reference=python_solution(row.value.get("solutions")),
-            source=which.name,
-            difficulty=fields.text_or_none("difficulty"),
-            licence=which.licence,
-            released=(fields.text_or_none("date") or which.released)[:10],
-            metadata={"split": split, "url": row.value.get("url"), "judge": row.value.get("source")},
-        )
+_AS_THEY_ARE = ("date", "time_limit", "memory_limit")
+"""Texts in words of many judges, which are kept beside what is read out of them."""
+
+apps_problems_of = each(partial(_name, which=_APPS), partial(_problem, which=_APPS))
+taco_problems_of = each(partial(_name, which=_TACO), partial(_problem, which=_TACO))
+
+
+def _reference(row: Row) -> str | None:
+    """A solution out of the text of a JSON list, which is empty where a record has none; raises BadInput."""
+    given = row.value.get("solutions")
+    if isinstance(given, str):
+        given = from_json_text(given, row.where, "solutions") if given.strip() else None
+    return python_solution(given, row.where)
 
 
 def _tests(row: Row, stub: str) -> tuple[tuple[TestCase, ...], str | None]:
@@ -84,19 +100,22 @@ def _tests(row: Row, stub: str) -> tuple[tuple[TestCase, ...], str | None]:
         raise BadInput(f"{row.where}, key 'input_output': must be an object, not {type_name(given)}")
     if not given:
         raise Unusable("has no tests")
-    name = given.get("fn_name")
-    entry_point = method_of(stub, name) if isinstance(name, str) and name else None
+    name = function_name(given.get("fn_name"), row.where, "input_output")
+    entry_point = method_of(stub, name) if name else None
     inputs, outputs = given.get("inputs"), given.get("outputs")
     return paired_tests(inputs, outputs, entry_point, row.where, "input_output"), entry_point
 
 
-def _seconds(limit: Json) -> float | None:
-    """A time limit such as ``2.0 seconds``, where a record has one."""
-    found = re.match(r"\s*([\d.]+)\s*s", limit) if isinstance(limit, str) else None
-    try:
-        return (float(found.group(1)) or None) if found else None
-    except ValueError:
-        return None
+def _seconds(limit: str | None) -> float | None:
+    """A time limit such as ``2.0 seconds``, where a record has one in that form."""
+    found = re.match(r"\s*(\d+(?:\.\d*)?)\s*s", limit or "")
+    return (float(found.group(1)) or None) if found else None
+
+
+def _released(text: str | None) -> str | None:
+    """The day that a record's date begins with, where it does."""
+    found = re.match(r"\d{4}-\d\d-\d\d", text or "")
+    return found.group() if found else None
 
 
 _APPS_PLACE = Place("APPS", hub="codeparrot/apps", patterns=("*.jsonl", "*.parquet"), folder="apps")

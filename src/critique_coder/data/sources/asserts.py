@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from critique_coder.data.sources.pairs import IMPORTS, Unusable, starter_program
+from critique_coder.data.sources.corpus import Unusable
+from critique_coder.data.sources.pairs import IMPORTS, starter_program
 from critique_coder.records import TestCase, TestKind
 
 NODES = '''
@@ -72,13 +73,18 @@ def stub_in(statement: str) -> str:
     return blocks[-1].rstrip() if blocks else ""
 
 
+def parsed(code: str, what: str) -> list[ast.stmt]:
+    """The statements of Python; raises Unusable, which says ``what`` is none."""
+    try:
+        return ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Unusable(f"{what} not Python ({error})") from None
+
+
 @lru_cache(maxsize=64)
 def surroundings(program: str) -> tuple[str, str]:
     """What a solution is put behind (imports, classes, constants) and the functions that only checks call."""
-    try:
-        body = ast.parse(program).body
-    except SyntaxError as error:
-        raise Unusable(f"the code before its solution is not Python ({error.msg}, line {error.lineno})") from None
+    body = parsed(program, "the code before its solution is")
     functions = [statement for statement in body if isinstance(statement, ast.FunctionDef)]
     others = [statement for statement in body if not isinstance(statement, ast.FunctionDef)]
     return _text(others), _text(functions)
@@ -101,10 +107,7 @@ def assert_tests(code: str, entry_point: str, program: str | None = None) -> tup
 
     ``entry_point`` is ``Class.method`` and what ``candidate`` stands for. Raises Unusable.
     """
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise Unusable(f"its tests are not Python ({error})") from None
+    body = parsed(code, "its tests are")
     names = {"candidate": ast.parse(entry_point.replace(".", "().", 1), mode="eval").body}
     checks = [statement for statement in body if isinstance(statement, ast.FunctionDef) and statement.name == "check"]
     functions = _functions(surroundings(NODES if program is None else program)[1])
@@ -134,7 +137,7 @@ def _is_plain(value: ast.expr) -> bool:
         return True
     try:
         ast.literal_eval(value)
-    except ValueError:
+    except (ValueError, TypeError, RecursionError, MemoryError):
         return False
     return True
 

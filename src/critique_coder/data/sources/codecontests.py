@@ -8,13 +8,13 @@ passes by plain comparison, and is what a folder with both is read as.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, reader, split_by_file
-from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
-from critique_coder.records import BadInput, Checker, CheckerName, Json, Problem
+from critique_coder.data.sources.corpus import Place, Row, Unusable, each, fields_of, reader, split_by_file
+from critique_coder.data.sources.pairs import listed_tests, paired_tests, python_solution
+from critique_coder.fields import Fields
+from critique_coder.records import BadInput, Checker, CheckerName, Json, Problem, TestCase
 
 _KINDS = ("public_tests", "private_tests", "generated_tests")
 _PYTHON3 = 3
@@ -23,60 +23,61 @@ _TOKENS = Checker(CheckerName.TOKENS)
 _JUDGES = ("unknown", "CodeChef", "Codeforces", "HackerEarth", "CodeJam", "AtCoder", "Aizu")
 
 
-def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of records in either shape; raises BadInput."""
-    for row in rows:
-        fields = fields_of(row)
-        published = "task_id" not in row.value
-        name = fields.text("name" if published else "task_id", empty=False).removeprefix("codecontests/")
-        problem_id = f"codecontests/{name.replace(' ', '_')}" if published else f"codecontests/{name}"
-        try:
-            inputs, outputs = _pairs(row, published)
-            pairs = paired_tests(inputs, outputs, None, row.where, "tests")
-            tests = tuple(replace(test, checker=_TOKENS) for test in pairs)
-        except Unusable as error:
-            lose(problem_id, str(error))
-            continue
-        yield Problem(
-            id=problem_id,
-            statement=fields.text("description", empty=False),
-            tests=tests,
-            reference=python_solution(_solutions(row.value)),
-            source="codecontests",
-            difficulty=fields.text_or_none("difficulty", convert=True),
-            licence="CC-BY-4.0",
-            released="2022-02-08",
-            metadata=_metadata(row),
-            **_limits(row.value),
-        )
+def _name(row: Row) -> str:
+    fields = fields_of(row)
+    if "task_id" in row.value:
+        return f"codecontests/{fields.text('task_id', empty=False).removeprefix('codecontests/')}"
+    return f"codecontests/{fields.text('name', empty=False).removeprefix('codecontests/').replace(' ', '_')}"
 
 
-def _pairs(row: Row, published: bool) -> tuple[Json, Json]:
-    value = row.value
-    if not published:
-        tests = value.get("tests")
-        if not isinstance(tests, list) or not all(isinstance(test, dict) for test in tests):
-            return tests, tests
-        return [test.get("input") for test in tests], [test.get("output") for test in tests]
-    if value.get("input_file"):
-        raise Unusable(f"its programs read the file {value['input_file']}, not standard input")
-    inputs: list[Json] = []
-    outputs: list[Json] = []
+def _problem(row: Row, name: str) -> Problem:
+    fields = fields_of(row)
+    return Problem(
+        id=name,
+        statement=fields.text("description", empty=False),
+        tests=tuple(replace(test, checker=_TOKENS) for test in _tests(row)),
+        reference=_reference(row),
+        source="codecontests",
+        difficulty=fields.text_or_none("difficulty", convert=True),
+        licence="CC-BY-4.0",
+        released="2022-02-08",
+        metadata=_metadata(row),
+        **_limits(row),
+    )
+
+
+problems_of = each(_name, _problem)
+
+
+def _tests(row: Row) -> list[TestCase]:
+    """The tests of either shape; raises BadInput and Unusable."""
+    if "task_id" in row.value:
+        pairs = listed_tests(row.value.get("tests"), row.where, "tests")
+        inputs, outputs = [test["input"] for test in pairs], [test["output"] for test in pairs]
+        return list(paired_tests(inputs, outputs, None, row.where, "tests"))
+    if row.value.get("input_file"):
+        raise Unusable(f"its programs read the file {row.value['input_file']}, not standard input")
+    tests: list[TestCase] = []
     for kind in _KINDS:
-        tests = value.get(kind) or {}
-        if not isinstance(tests, dict):
-            raise BadInput(f"{row.where}, key {kind!r}: must be an object of 'input' and 'output'")
-        inputs += tests.get("input") or []
-        outputs += tests.get("output") or []
-    return inputs, outputs
+        given = fields_of(row).mapping(kind)
+        inputs, outputs = given.get("input") or [], given.get("output") or []
+        if inputs or outputs:
+            tests += paired_tests(inputs, outputs, None, row.where, kind)
+    if not tests:
+        raise Unusable("has no tests")
+    return tests
 
 
-def _solutions(value: Json) -> Json:
-    if "solution_python" in value:
-        return value["solution_python"]
-    found = value.get("solutions") or {}
-    pairs = zip(found.get("language") or (), found.get("solution") or (), strict=False)
-    return [code for language, code in pairs if language == _PYTHON3]
+def _reference(row: Row) -> str | None:
+    """The first solution in Python 3; raises BadInput."""
+    if "solution_python" in row.value:
+        return python_solution(row.value["solution_python"], row.where, "solution_python")
+    found = fields_of(row).mapping("solutions")
+    languages, codes = found.get("language") or [], found.get("solution") or []
+    if not isinstance(languages, list) or not isinstance(codes, list) or len(languages) != len(codes):
+        raise BadInput(f"{row.where}, key 'solutions': must hold lists 'language' and 'solution' of the same length")
+    pairs = zip(languages, codes, strict=True)
+    return python_solution([code for language, code in pairs if language == _PYTHON3], row.where)
 
 
 def _metadata(row: Row) -> dict[str, Json]:
@@ -85,15 +86,15 @@ def _metadata(row: Row) -> dict[str, Json]:
     return {"split": split_by_file(row.file), "judge": _JUDGES[judge] if known else judge, "tags": tags}
 
 
-def _limits(value: Json) -> dict[str, Any]:
-    """The published limits, where a record has them; the judge's own hold otherwise."""
-    limits: dict[str, Any] = {}
-    time, memory = value.get("time_limit"), value.get("memory_limit_bytes")
-    if isinstance(time, dict) and (seconds := (time.get("seconds") or 0) + (time.get("nanos") or 0) / 1e9) > 0:
-        limits["time_limit_s"] = seconds
-    if isinstance(memory, int) and memory > 0:
-        limits["memory_limit_mb"] = memory / 2**20
-    return limits
+def _limits(row: Row) -> dict[str, Any]:
+    """The published limits, where a record has them; the judge's own hold otherwise. Raises BadInput."""
+    fields = fields_of(row)
+    given = fields.mapping("time_limit")
+    time = Fields(given, f"{row.where}, key 'time_limit'", known=given)
+    seconds = (time.number("seconds", minimum=0) or 0) + (time.number("nanos", minimum=0) or 0) / 1e9
+    memory = fields.number("memory_limit_bytes", minimum=0)
+    limits = {"time_limit_s": seconds, "memory_limit_mb": memory / 2**20 if memory else None}
+    return {key: limit for key, limit in limits.items() if limit}
 
 
 PLACE = Place(

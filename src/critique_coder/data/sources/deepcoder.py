@@ -15,6 +15,7 @@ from critique_coder.data.sources.corpus import (
     Lose,
     Place,
     Row,
+    Unusable,
     fields_of,
     from_json_text,
     id_by_place,
@@ -22,16 +23,13 @@ from critique_coder.data.sources.corpus import (
     split_by_file,
 )
 from critique_coder.data.sources.pairs import (
-    Unusable,
-    arguments,
-    function_test,
+    function_name,
+    listed_tests,
     method_of,
     only_name,
     paired_tests,
     python_solution,
     starter_program,
-    stdio_test,
-    unwrapped,
 )
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Json, Problem, TestCase
@@ -43,36 +41,43 @@ _LICENCES = {"taco": "Apache-2.0"}
 def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
     """The problems of records of every configuration; raises BadInput."""
     for row in rows:
-        fields = fields_of(row)
-        statement, stub = fields.text("problem", empty=False), fields.text("starter_code", default="")
-        given = from_json_text(row.value.get("tests"), row.where, "tests")
-        kind = _configuration(given, row)
-        problem_id = f"deepcoder/{kind}/{id_by_place(row)}"
-        entry_point = _entry_point(given, row, stub)
+        fields_of(row)
+        name = id_by_place(row)
         try:
-            tests = _tests(given, entry_point, row.where)
+            given = from_json_text(row.value.get("tests"), row.where, "tests")
+            kind = _configuration(given, row)
+            name = f"{kind}/{name}"
+            problem = _problem(row, kind, given)
         except Unusable as error:
-            lose(problem_id, str(error))
+            lose(f"deepcoder/{name}", str(error))
             continue
-        yield Problem(
-            id=problem_id,
-            statement=statement,
-            tests=tests,
-            starter_code=starter_program(stub) if stub.strip() and entry_point else "",
-            entry_point=entry_point,
-            reference=python_solution(row.value.get("solutions")),
-            source="deepcoder",
-            licence=_LICENCES.get(kind, "MIT"),
-            released="2025-04-08",
-            metadata={"split": "eval" if kind in _BENCHMARKS else split_by_file(row.file), "configuration": kind},
-        )
+        yield problem
+
+
+def _problem(row: Row, kind: str, given: Json) -> Problem:
+    fields = fields_of(row)
+    stub = fields.text("starter_code", default="")
+    entry_point = _entry_point(given, row, stub)
+    return Problem(
+        id=f"deepcoder/{kind}/{id_by_place(row)}",
+        statement=fields.text("problem", empty=False),
+        tests=_tests(given, entry_point, row.where),
+        starter_code=starter_program(stub) if stub.strip() and entry_point else "",
+        entry_point=entry_point,
+        reference=python_solution(row.value.get("solutions"), row.where),
+        source="deepcoder",
+        licence=_LICENCES.get(kind, "MIT"),
+        released="2025-04-08",
+        metadata={"split": "eval" if kind in _BENCHMARKS else split_by_file(row.file), "configuration": kind},
+    )
 
 
 def _configuration(given: Json, row: Row) -> str:
     """By the shape of the tests, which differs between the configurations; raises BadInput."""
     if isinstance(given, dict) and "inputs" in given:
         return "taco"
-    if isinstance(given, list) and all(isinstance(test, dict) for test in given):
+    if isinstance(given, list):
+        listed_tests(given, row.where, "tests")
         keys = given[0].keys() if given else frozenset()
         folder = row.file.parent.name
         return (
@@ -87,40 +92,37 @@ def _configuration(given: Json, row: Row) -> str:
 
 
 def _entry_point(given: Json, row: Row, stub: str) -> str | None:
-    """The function under test, or None for whole programs."""
+    """The function under test, or None for whole programs; raises BadInput and Unusable."""
     if isinstance(given, dict):
-        name = given.get("fn_name")
-    else:
-        metadata = from_json_text(row.value.get("metadata"), row.where, "metadata")
-        name = given[0].get("fn_name") if given else None
-        functional = bool(given) and given[0].get("testtype") == "functional"
-        if name is None and functional:
-            name = metadata.get("func_name") if isinstance(metadata, dict) else None
-            name = name or _named(given[0]) or only_name(stub)
-            if name is None:
-                raise BadInput(f"{row.where}, key 'metadata': functional tests need 'func_name'")
-    return method_of(stub, name) if isinstance(name, str) and name else None
+        name = function_name(given.get("fn_name"), row.where, "tests")
+        return method_of(stub, name) if name else None
+    named = {function_name(test.get("fn_name"), row.where, "tests") for test in given}
+    kinds = {str(test.get("testtype") or test.get("type")) for test in given}
+    if len(named) > 1 or len(kinds) > 1:
+        raise Unusable("its tests are of several functions or kinds")
+    name = next(iter(named), None)
+    if name is None and kinds & {"functional", "function_call"}:
+        name = _func_name(row.value, row) or _func_name(given[0], row) or only_name(stub)
+        if name is None:
+            raise BadInput(f"{row.where}, key 'metadata': functional tests need 'func_name'")
+    return method_of(stub, name) if name else None
 
 
-def _named(test: Json) -> Json:
-    metadata = test.get("metadata")
-    return metadata.get("func_name") if isinstance(metadata, dict) else None
+def _func_name(record: Json, row: Row) -> str | None:
+    """The function that the metadata of a record or of a test names; raises BadInput."""
+    metadata = from_json_text(record.get("metadata") or None, row.where, "metadata")
+    if metadata is None:
+        return None
+    if not isinstance(metadata, dict):
+        raise BadInput(f"{row.where}, key 'metadata': must be an object, not {type_name(metadata)}")
+    return function_name(metadata.get("func_name"), row.where, "metadata")
 
 
 def _tests(given: Json, entry_point: str | None, where: str) -> tuple[TestCase, ...]:
     if isinstance(given, dict):
         return paired_tests(given.get("inputs"), given.get("outputs"), entry_point, where, "tests")
-    if not given:
-        raise Unusable("has no tests")
-    for number, test in enumerate(given, 1):
-        for key in ("input", "output"):
-            if key not in test:
-                raise BadInput(f"{where}, key 'tests', test {number}: {key!r} is missing")
-    if entry_point is None:
-        return tuple(stdio_test(test["input"], test["output"]) for test in given)
-    results = unwrapped([test["output"] for test in given])
-    pairs = zip(given, results, strict=True)
-    return tuple(function_test(entry_point, arguments(test["input"]), result) for test, result in pairs)
+    inputs, outputs = [test["input"] for test in given], [test["output"] for test in given]
+    return paired_tests(inputs, outputs, entry_point, where, "tests")
 
 
 PLACE = Place(

@@ -8,16 +8,15 @@ into plain Python here, so that they run where numpy is not.
 from __future__ import annotations
 
 import ast
-import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from critique_coder.data.sources import humaneval
-from critique_coder.data.sources.corpus import Source, from_hub
-from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
-from critique_coder.storage import read_rows
+from critique_coder.data.sources.corpus import Place, Row, each, fields_of, reader, task_number
+from critique_coder.records import BadInput, Problem, TestCase, TestKind
 
 _ALL_CLOSE = """
 def _all_close(out, exp, rtol=1e-05, atol=1e-08):
@@ -30,71 +29,70 @@ def _all_close(out, exp, rtol=1e-05, atol=1e-08):
 """What ``numpy.allclose`` says of numbers and (nested) sequences of them."""
 
 
-_LONG_S = {"599": 60.0}
+_LONG_S = {599: 60.0}
 """An MBPP+ task whose inputs are so large that the reference itself goes over the usual limit."""
 
 
-def read_humanevalplus(path: str | None) -> Source:
-    """Read HumanEval+; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path, "humanevalplus", "HumanEvalPlus-OriginFmt.jsonl.gz")
-    return Source((str(place),), lambda lose: (_humaneval(row, where) for where, row in read_rows(place)))
+def _humaneval(row: Row, name: str) -> Problem:
+    plain = humaneval.problem(row._replace(value={**row.value, "test": _check(row)}), name)
+    return replace(plain, source="humanevalplus", licence="Apache-2.0", released="2023-05-02")
 
 
-def read_mbppplus(path: str | None) -> Source:
-    """Read MBPP+; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path, "mbppplus", "MbppPlus-OriginFmt.jsonl.gz")
-    return Source((str(place),), lambda lose: (_mbpp(row, where) for where, row in read_rows(place)))
+def _mbpp(row: Row, name: str) -> Problem:
+    fields, check = fields_of(row), _check(row)
+    statement = fields.text("prompt", empty=False).strip()
+    return Problem(
+        id=name,
+        statement=f"{statement}\n\nThe function must pass this check: `{_first_assert(row)}`",
+        tests=(TestCase(TestKind.SCRIPT, code=check),),
+        entry_point=_tested(check, row),
+        reference=fields.text("code", empty=False).replace("\r\n", "\n"),
+        source="mbppplus",
+        licence="Apache-2.0",
+        released="2023-05-02",
+        metadata={"split": "eval"},
+        time_limit_s=_LONG_S.get(task_number(row)),
+    )
 
 
-def _find(path: str | None, name: str, file: str) -> Path:
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    if path is not None:
-        return Path(path) / file if Path(path).is_dir() else Path(path)
-    if data and (Path(data) / name / file).exists():
-        return Path(data) / name / file
-    how = f"give {file} as path, or set CRITIQUE_CODER_DATA to a folder with {name}/"
-    return from_hub(f"evalplus/{name}", name, how)
-
-
-def _humaneval(row: Json, where: str) -> Problem:
+@contextmanager
+def _must_be_python(row: Row) -> Iterator[None]:
+    """A ``test`` that cannot be parsed is refused by line: raises BadInput."""
     try:
-        plain = humaneval.problem({**row, "test": without_numpy(row["test"])}, where)
-    except (KeyError, TypeError, AttributeError, SyntaxError) as error:
-        raise BadInput(f"{where}: not a HumanEval+ record ({error})") from None
-    name = plain.id.replace("humaneval/", "humanevalplus/")
-    return replace(plain, id=name, source="humanevalplus", licence="Apache-2.0", released="2023-05-02")
+        yield
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BadInput(f"{row.where}, key 'test': is not Python ({error})") from None
 
 
-def _mbpp(row: Json, where: str) -> Problem:
+def _check(row: Row) -> str:
+    """The check program in plain Python; raises BadInput."""
+    with _must_be_python(row):
+        return without_numpy(fields_of(row).text("test", empty=False))
+
+
+def _first_assert(row: Row) -> str:
+    """The first assert of a list, which some copies hold as the text of a Python list; raises BadInput."""
+    given = row.value.get("test_list")
     try:
-        check, first = without_numpy(row["test"]), _first_assert(row["test_list"])
-        return Problem(
-            id=f"mbppplus/{int(row['task_id'])}",
-            statement=f"{str(row['prompt']).strip()}\n\nThe function must pass this check: `{first}`",
-            tests=(TestCase(TestKind.SCRIPT, code=check),),
-            entry_point=_tested(check),
-            reference=str(row["code"]).replace("\r\n", "\n"),
-            source="mbppplus",
-            licence="Apache-2.0",
-            released="2023-05-02",
-            metadata={"split": "eval"},
-            time_limit_s=_LONG_S.get(str(row["task_id"])),
-        )
-    except (KeyError, IndexError, TypeError, ValueError, SyntaxError) as error:
-        raise BadInput(f"{where}: not an MBPP+ record ({error})") from None
+        found = ast.literal_eval(given) if isinstance(given, str) else given
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        found = None
+    if not isinstance(found, list) or not found or not isinstance(found[0], str):
+        raise BadInput(f"{row.where}, key 'test_list': must be a list of asserts, or the text of one")
+    return found[0]
 
 
-def _first_assert(test_list: Json) -> str:
-    """The first assert of a list, which some copies hold as the text of a Python list."""
-    return str((ast.literal_eval(test_list) if isinstance(test_list, str) else test_list)[0])
-
-
-def _tested(check: str) -> str:
-    """The function that the check's last loop calls with its inputs, and does not define itself; raises IndexError."""
-    body = ast.parse(check).body
+def _tested(check: str, row: Row) -> str:
+    """The function that the check's last loop calls with its inputs, and does not define itself; raises BadInput."""
+    with _must_be_python(row):
+        body = ast.parse(check).body
     own = {statement.name for statement in body if isinstance(statement, ast.FunctionDef)}
-    called = [node.func for node in ast.walk(body[-1]) if isinstance(node, ast.Call) and _takes_inputs(node)]
+    called = [
+        node.func for last in body[-1:] for node in ast.walk(last) if isinstance(node, ast.Call) and _takes_inputs(node)
+    ]
     names = [function.id for function in called if isinstance(function, ast.Name) and function.id not in own]
+    if not names:
+        raise BadInput(f"{row.where}, key 'test': calls no function with its inputs")
     return names[0]
 
 
@@ -142,3 +140,18 @@ class _WithoutNumpy(ast.NodeTransformer):
         """A branch for arrays is dropped whole: what it says of them needs numpy."""
         self.generic_visit(node)
         return None if isinstance(node.test, ast.Constant) and node.test.value is False else node
+
+
+_HUMANEVAL_PLACE = Place(
+    "HumanEval+",
+    hub="evalplus/humanevalplus",
+    folder="humanevalplus",
+    names=("HumanEvalPlus-OriginFmt.jsonl.gz",),
+    only=True,
+)
+_MBPP_PLACE = Place(
+    "MBPP+", hub="evalplus/mbppplus", folder="mbppplus", names=("MbppPlus-OriginFmt.jsonl.gz",), only=True
+)
+
+read_humanevalplus = reader(_HUMANEVAL_PLACE, each(lambda row: f"humanevalplus/{task_number(row)}", _humaneval))
+read_mbppplus = reader(_MBPP_PLACE, each(lambda row: f"mbppplus/{task_number(row)}", _mbpp))

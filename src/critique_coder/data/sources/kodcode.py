@@ -7,35 +7,37 @@ taken out, and so is an import of pytest that nothing uses. A test file of one p
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, reader
-from critique_coder.data.sources.pairs import Unusable
-from critique_coder.records import Json, Problem, TestCase, TestKind
+from critique_coder.data.sources.asserts import parsed
+from critique_coder.data.sources.corpus import Place, Row, Unusable, each, fields_of, from_json_text, reader
+from critique_coder.data.sources.pairs import function_name
+from critique_coder.fields import Fields, type_name
+from critique_coder.records import BadInput, Problem, TestCase, TestKind
 
 
-def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of the set's records; raises BadInput."""
-    for row in rows:
-        fields = fields_of(row)
-        problem_id = f"kodcode/{fields.text('question_id', empty=False)}"
-        try:
-            check = without_solution_import(fields.text("test"))
-        except Unusable as error:
-            lose(problem_id, str(error))
-            continue
-        yield Problem(
-            id=problem_id,
-            statement=_statement(fields.text("question", empty=False), row.value.get("test_info")),
-            tests=(TestCase(TestKind.UNITTEST, code=check),),
-            entry_point=_name(row.value.get("test_info")),
-            reference=fields.text_or_none("solution"),
-            source="kodcode",
-            difficulty=fields.text_or_none("gpt_difficulty"),
-            licence="CC-BY-NC-4.0",
-            released="2025-03-04",
-            metadata={"split": "train", "subset": row.value.get("subset"), "style": row.value.get("style")},
-        )
+def _problem_id(row: Row) -> str:
+    return f"kodcode/{fields_of(row).text('question_id', empty=False)}"
+
+
+def _problem(row: Row, name: str) -> Problem:
+    fields, declared = fields_of(row), _declared(row)
+    return Problem(
+        id=name,
+        statement=_statement(fields.text("question", empty=False), declared),
+        tests=(TestCase(TestKind.UNITTEST, code=without_solution_import(fields.text("test"))),),
+        entry_point=declared[0].name if len(declared) == 1 else None,
+        reference=fields.text_or_none("solution"),
+        source="kodcode",
+        difficulty=fields.text_or_none("gpt_difficulty"),
+        licence="CC-BY-NC-4.0",
+        released="2025-03-04",
+        metadata={"split": "train", "subset": row.value.get("subset"), "style": row.value.get("style")},
+    )
+
+
+problems_of = each(_problem_id, _problem)
 
 
 def without_solution_import(code: str) -> str:
@@ -45,10 +47,7 @@ def without_solution_import(code: str) -> str:
 
     Raises Unusable when it is not Python, has no test, or reaches the solution as a module.
     """
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise Unusable(f"its tests are not Python ({error})") from None
+    body = parsed(code, "its tests are")
     if not any(_is_test(statement) for statement in body):
         raise Unusable("has no tests")
     lines = code.splitlines()
@@ -70,18 +69,32 @@ def _is_test(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.FunctionDef) and statement.name.startswith("test")
 
 
-def _name(info: Json) -> str | None:
-    """The function under test, where the record names one."""
-    if isinstance(info, list) and len(info) == 1 and isinstance(info[0], dict):
-        name = info[0].get("function_name")
-        return name if isinstance(name, str) and name else None
-    return None
+class _Declared(NamedTuple):
+    """A function that the tests call."""
+
+    name: str | None
+    line: str
 
 
-def _statement(question: str, info: Json) -> str:
+def _declared(row: Row) -> list[_Declared]:
+    """What ``test_info`` says of the functions under test; raises BadInput."""
+    given = from_json_text(row.value.get("test_info"), row.where, "test_info")
+    if given is None:
+        return []
+    if not isinstance(given, list):
+        raise BadInput(f"{row.where}, key 'test_info': must be a list of objects, not {type_name(given)}")
+    found: list[_Declared] = []
+    for number, entry in enumerate(given, 1):
+        where = f"{row.where}, key 'test_info', entry {number}"
+        fields = Fields(entry, where, known=entry if isinstance(entry, dict) else ())
+        name = function_name(entry.get("function_name"), where, "function_name")
+        found.append(_Declared(name, fields.text("function_declaration", default="").strip()))
+    return found
+
+
+def _statement(question: str, declared: Sequence[_Declared]) -> str:
     """The question with the declarations that the tests rely on, which it need not name."""
-    told = [entry.get("function_declaration") for entry in info or () if isinstance(entry, dict)]
-    missing = [line.strip() for line in told if isinstance(line, str) and line.strip() and line.strip() not in question]
+    missing = [line for _, line in declared if line and line not in question]
     return f"{question.strip()}\n\nThe tests use: `{'`, `'.join(missing)}`" if missing else question.strip()
 
 

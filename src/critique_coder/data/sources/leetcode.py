@@ -7,45 +7,42 @@ for evaluation. The problems' own asserts are few (two at the median) where only
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 
 from critique_coder.data.sources.asserts import assert_tests, starter_for, stub_in
-from critique_coder.data.sources.corpus import Lose, Place, Row, fields_of, reader, split_by_file
-from critique_coder.data.sources.pairs import Unusable
+from critique_coder.data.sources.corpus import Place, Row, day, each, fields_of, reader, split_by_file
 from critique_coder.records import BadInput, Problem
 
 _ENTRY = re.compile(r"(\w+)\(\)\.(\w+)")
 _ASKS = re.compile(r"\s*Please complete the following python code precisely:\s*```python.*?```\s*$", re.DOTALL)
 
 
-def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of the set's records; raises BadInput."""
-    for row in rows:
-        fields = fields_of(row)
-        problem_id = f"leetcode/{fields.text('task_id', empty=False)}"
-        statement = fields.text("problem_description", default="") or fields.text("query", empty=False)
-        stub = fields.text("starter_code", default="") or stub_in(fields.text("query", default=""))
-        prompt, completion = fields.text("prompt"), fields.text_or_none("completion")
-        entry_point = _entry_point(fields.text("entry_point"), row.where)
-        try:
-            tests = assert_tests(fields.text("test"), entry_point, prompt)
-            starter = starter_for(stub, tests, prompt)
-        except Unusable as error:
-            lose(problem_id, str(error))
-            continue
-        yield Problem(
-            id=problem_id,
-            statement=without_request(statement),
-            tests=tests,
-            starter_code=starter,
-            entry_point=entry_point,
-            reference=f"{prompt}\n{completion}" if completion else None,
-            source="leetcode",
-            difficulty=fields.text_or_none("difficulty"),
-            licence="MIT",
-            released=(fields.text_or_none("estimated_date") or "2025-04-20")[:10],
-            metadata={"split": split_by_file(row.file), "question_id": row.value.get("question_id")},
-        )
+def _name(row: Row) -> str:
+    return f"leetcode/{fields_of(row).text('task_id', empty=False)}"
+
+
+def _problem(row: Row, name: str) -> Problem:
+    fields = fields_of(row)
+    statement = fields.text("problem_description", default="") or fields.text("query", empty=False)
+    stub = fields.text("starter_code", default="") or stub_in(fields.text("query", default=""))
+    prompt, completion = fields.text("prompt"), fields.text_or_none("completion")
+    entry_point = _entry_point(fields.text("entry_point"), row.where)
+    tests = assert_tests(fields.text("test"), entry_point, prompt)
+    return Problem(
+        id=name,
+        statement=without_request(statement),
+        tests=tests,
+        starter_code=starter_for(stub, tests, prompt),
+        entry_point=entry_point,
+        reference=f"{prompt}\n{completion}" if completion else None,
+        source="leetcode",
+        difficulty=fields.text_or_none("difficulty"),
+        licence="MIT",
+        released=day(row, "estimated_date") or "2025-04-20",
+        metadata={"split": split_by_file(row.file), "question_id": row.value.get("question_id")},
+    )
+
+
+problems_of = each(_name, _problem)
 
 
 def without_request(statement: str) -> str:

@@ -7,64 +7,34 @@ Found at ``path`` (``mbpp.jsonl``, ``.gz`` or the sanitized JSON of the same rec
 from __future__ import annotations
 
 import ast
-import os
-from collections.abc import Iterator
-from pathlib import Path
 
-from critique_coder.data.sources.corpus import Source
-from critique_coder.records import BadInput, Json, Problem, TestCase, TestKind
-from critique_coder.storage import read_json, read_rows
-
-_NAMES = ("mbpp.jsonl", "mbpp.jsonl.gz")
+from critique_coder.data.sources.corpus import Place, Row, Unusable, each, fields_of, reader, task_number, texts
+from critique_coder.records import Problem, TestCase, TestKind
 
 
-def read(path: str | None) -> Source:
-    """Read MBPP; raises BadInput when it is not found or not in its published shape."""
-    place = _find(path)
-    rows = _json_rows if place.suffix == ".json" else read_rows
-    return Source((str(place),), lambda lose: (_problem(row, where) for where, row in rows(place)))
+def _name(row: Row) -> str:
+    return f"mbpp/{task_number(row)}"
 
 
-def _find(path: str | None) -> Path:
-    data = os.environ.get("CRITIQUE_CODER_DATA")
-    place = Path(path) if path is not None else Path(data) / "mbpp" if data else None
-    if place is None:
-        raise BadInput(
-            "source 'mbpp' needs a path: the file mbpp.jsonl, or set CRITIQUE_CODER_DATA to a folder with mbpp/"
-        )
-    if not place.is_dir():
-        return place
-    for name in _NAMES:
-        if (place / name).exists():
-            return place / name
-    raise BadInput(f"{place}: holds none of {', '.join(_NAMES)}")
-
-
-def _json_rows(place: Path) -> Iterator[tuple[str, Json]]:
-    for number, row in enumerate(read_json(place), 1):
-        yield f"{place}, entry {number}", row
-
-
-def _problem(row: Json, where: str) -> Problem:
-    try:
-        number, setup = int(row["task_id"]), row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
-        asserts = list(row["test_list"])
-        statement = str(row.get("text") or row["prompt"]).strip()
-        code = str(row["code"]).replace("\r\n", "\n")
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{where}: not an MBPP record ({error})") from None
-    name = _called(asserts[0], code)
+def _problem(row: Row, name: str) -> Problem:
+    fields = fields_of(row)
+    setup = fields.text("test_setup_code", default="") or "\n".join(texts(row, "test_imports"))
+    if not fields.items("test_list"):
+        raise Unusable("has no tests")
+    asserts = texts(row, "test_list")
+    statement = fields.text("text", default="") or fields.text("prompt", empty=False)
+    code = fields.text("code", empty=False).replace("\r\n", "\n")
     prefix = setup + "\n" if setup else ""
     return Problem(
-        id=f"mbpp/{number}",
-        statement=f"{statement}\n\nThe function must pass this check: `{asserts[0]}`",
+        id=name,
+        statement=f"{statement.strip()}\n\nThe function must pass this check: `{asserts[0]}`",
         tests=tuple(TestCase(TestKind.SCRIPT, code=f"{prefix}{line}\n") for line in asserts),
-        entry_point=name,
+        entry_point=_called(asserts[0], code),
         reference=code,
         source="mbpp",
         licence="CC-BY-4.0",
         released="2021-08-16",
-        metadata={"split": "train" if 601 <= number <= 974 else "eval"},
+        metadata={"split": "train" if 601 <= task_number(row) <= 974 else "eval"},
     )
 
 
@@ -77,6 +47,10 @@ def _called(check: str, code: str) -> str | None:
             for node in ast.walk(ast.parse(check))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return next((name for name in calls if name in defined), None)
+
+
+PLACE = Place("MBPP", folder="mbpp", names=("mbpp.jsonl", "mbpp.jsonl.gz"), only=True)
+read = reader(PLACE, each(_name, _problem))

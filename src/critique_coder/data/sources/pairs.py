@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Sequence
 
+from critique_coder.data.sources.corpus import Unusable, from_json_text
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Json, TestCase, TestKind
 
@@ -30,18 +31,16 @@ inf = float("inf")
 """What LeetCode has imported before a solution."""
 
 
-class Unusable(Exception):
-    """A record from which no test can be made; the message is the reason."""
-
-
 def stdio_test(stdin: Json, stdout: Json) -> TestCase:
-    """A test of a whole program; some sets keep a text as the list of its lines."""
+    """A test of a whole program; some sets keep a text as the list of its lines. Raises Unusable."""
     return TestCase(TestKind.STDIO, stdin=_text(stdin), stdout=_text(stdout))
 
 
 def _text(value: Json) -> str:
     if isinstance(value, list):
         return "\n".join(map(_text, value))
+    if value is None or isinstance(value, (bool, dict)):
+        raise Unusable(f"gives a program {type_name(value)} in place of a text")
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -100,6 +99,25 @@ def paired_tests(inputs: Json, outputs: Json, entry_point: str | None, where: st
     return tuple(function_test(entry_point, arguments(given), result) for given, result in pairs)
 
 
+def listed_tests(value: Json, where: str, key: str) -> list[dict[str, Json]]:
+    """The tests of a list of objects with ``input`` and ``output``; raises BadInput."""
+    if not isinstance(value, list):
+        raise BadInput(f"{where}, key {key!r}: must be a list of tests, not {type_name(value)}")
+    for number, test in enumerate(value, 1):
+        if not isinstance(test, dict) or not {"input", "output"} <= test.keys():
+            raise BadInput(f"{where}, key {key!r}, test {number}: must be an object with 'input' and 'output'")
+    return value
+
+
+def function_name(value: Json, where: str, key: str) -> str | None:
+    """The name of a function under test; None where a record has none. Raises BadInput."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or not all(part.isidentifier() for part in value.split(".")):
+        raise BadInput(f"{where}, key {key!r}: must be the name of a function, not {value!r}")
+    return value
+
+
 def arguments(given: Json) -> list[Json]:
     """The arguments of a call: a list of them, or text with one JSON value a line. Raises Unusable."""
     if isinstance(given, list):
@@ -153,13 +171,13 @@ def only_name(starter: str) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def python_solution(solutions: Json) -> str | None:
+def python_solution(solutions: Json, where: str, key: str = "solutions") -> str | None:
     """The first solution that is Python of today, out of its code fence, or None.
 
-    ``solutions`` is a list of them, the text of a JSON list of them, or the text of one.
+    ``solutions`` is a list of them, the text of a JSON list of them, or the text of one. Raises BadInput, and Unusable.
     """
-    for solution in _listed(solutions):
-        if isinstance(solution, str) and solution.strip():
+    for solution in _listed(solutions, where, key):
+        if solution.strip():
             fenced = re.search(r"```(?:python)?\n(.*?)```", solution, re.DOTALL)
             code = fenced.group(1) if fenced else solution
             try:
@@ -170,11 +188,15 @@ def python_solution(solutions: Json) -> str | None:
     return None
 
 
-def _listed(solutions: Json) -> list[Json]:
+_JSON_LIST = re.compile(r"\s*\[\s*[\"\]]")
+"""How the text of a JSON list of texts begins, and a program hardly does."""
+
+
+def _listed(solutions: Json, where: str, key: str) -> list[str]:
     if isinstance(solutions, str):
-        try:
-            found = json.loads(solutions)
-        except (ValueError, RecursionError):
-            found = None
-        return found if isinstance(found, list) else [solutions]
-    return solutions if isinstance(solutions, list) else []
+        solutions = from_json_text(solutions, where, key) if _JSON_LIST.match(solutions) else [solutions]
+    if solutions is None:
+        return []
+    if not isinstance(solutions, list) or not all(isinstance(solution, str) for solution in solutions):
+        raise BadInput(f"{where}, key {key!r}: must be a program or a list of programs, each a text")
+    return solutions

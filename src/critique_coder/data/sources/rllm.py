@@ -8,13 +8,13 @@ place. Those called ``test_...`` are for evaluation.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 
 from critique_coder.data.sources.asserts import assert_tests, starter_for, stub_in
 from critique_coder.data.sources.corpus import (
-    Lose,
     Place,
     Row,
+    Unusable,
+    each,
     fields_of,
     from_json_text,
     id_by_place,
@@ -22,7 +22,7 @@ from critique_coder.data.sources.corpus import (
     split_by_file,
 )
 from critique_coder.data.sources.leetcode import without_request
-from critique_coder.data.sources.pairs import Unusable, paired_tests, python_solution
+from critique_coder.data.sources.pairs import listed_tests, paired_tests, python_solution
 from critique_coder.fields import type_name
 from critique_coder.records import BadInput, Json, Problem, TestCase
 
@@ -31,31 +31,29 @@ _TIME = re.compile(r"^Time Limit: (?:\{'seconds': (\d+), 'nanos': (\d+)\}|(\d+) 
 _REQUEST = "Please solve the programming task below using a self-contained code snippet in a markdown code block."
 
 
-def problems_of(rows: Iterable[Row], lose: Lose) -> Iterator[Problem]:
-    """The problems of records of all three kinds; raises BadInput."""
-    for row in rows:
-        fields = fields_of(row)
-        problem_id = f"rllm/{id_by_place(row)}"
-        text = fields.text("problem", empty=False)
-        given = from_json_text(row.value.get("tests"), row.where, "tests")
-        try:
-            tests, entry_point = _tests(given, row.where)
-        except Unusable as error:
-            lose(problem_id, str(error))
-            continue
-        yield Problem(
-            id=problem_id,
-            statement=without_request(text.removeprefix(_REQUEST)),
-            tests=tests,
-            starter_code=starter_for(stub_in(text), tests, None) if entry_point else "",
-            entry_point=entry_point,
-            time_limit_s=_time_limit(text),
-            reference=_reference(row.value.get("solutions"), entry_point),
-            source="rllm",
-            licence="MIT" if entry_point else "CC-BY-4.0",
-            released="2025-04-08",
-            metadata={"split": split_by_file(row.file)},
-        )
+def _name(row: Row) -> str:
+    return f"rllm/{id_by_place(row)}"
+
+
+def _problem(row: Row, name: str) -> Problem:
+    text = fields_of(row).text("problem", empty=False)
+    tests, entry_point = _tests(from_json_text(row.value.get("tests"), row.where, "tests"), row.where)
+    return Problem(
+        id=name,
+        statement=without_request(text.removeprefix(_REQUEST)),
+        tests=tests,
+        starter_code=starter_for(stub_in(text), tests, None) if entry_point else "",
+        entry_point=entry_point,
+        time_limit_s=_time_limit(text),
+        reference=_reference(row, entry_point),
+        source="rllm",
+        licence="MIT" if entry_point else "CC-BY-4.0",
+        released="2025-04-08",
+        metadata={"split": split_by_file(row.file)},
+    )
+
+
+problems_of = each(_name, _problem)
 
 
 def _tests(given: Json, where: str) -> tuple[tuple[TestCase, ...], str | None]:
@@ -67,20 +65,21 @@ def _tests(given: Json, where: str) -> tuple[tuple[TestCase, ...], str | None]:
                 raise Unusable("its check does not call a method of a class")
             entry_point = f"{called.group(1)}.{called.group(2)}"
             return assert_tests(check, entry_point), entry_point
-        case {"inputs": inputs, "outputs": outputs}:
+        case {"inputs": inputs, "outputs": outputs, **others} if not others:
             return paired_tests(inputs, outputs, None, where, "tests"), None
-        case [*pairs] if all(isinstance(pair, dict) and {"input", "output"} <= pair.keys() for pair in pairs):
+        case [*_]:
+            pairs = listed_tests(given, where, "tests")
             inputs, outputs = [pair["input"] for pair in pairs], [pair["output"] for pair in pairs]
             return paired_tests(inputs, outputs, None, where, "tests"), None
     raise BadInput(
-        f"{where}, key 'tests': must hold 'functional', 'inputs' and 'outputs', or be a list of input and output, "
-        f"not {type_name(given)}"
+        f"{where}, key 'tests': must hold 'functional', or 'inputs' and 'outputs' alone, or be a list of input and "
+        f"output, not {type_name(given)}"
     )
 
 
-def _reference(solutions: Json, entry_point: str | None) -> str | None:
-    """The recorded solution, for LeetCode's with what it leans on before it."""
-    solution = python_solution(solutions)
+def _reference(row: Row, entry_point: str | None) -> str | None:
+    """The recorded solution, for LeetCode's with what it leans on before it; raises BadInput."""
+    solution = python_solution(row.value.get("solutions"), row.where)
     return f"{starter_for('', (), None)}\n{solution}" if solution and entry_point else solution
 
 

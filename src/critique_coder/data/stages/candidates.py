@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from critique_coder.data.authors import write_solutions
+from critique_coder.data.authors import each_once, solutions_of
 from critique_coder.data.index import RecordIndex, problem_index
 from critique_coder.data.mix import Split
 from critique_coder.data.stage import READ_PROBLEMS, SURVIVORS, Counts, Stage, Work
 from critique_coder.records import Problem
+from critique_coder.storage import write_jsonl
 
 
 def run(work: Work) -> Counts:
@@ -21,7 +22,9 @@ def run(work: Work) -> Counts:
         names[Split.TRAIN if work.is_train(problem) else Split.HELDOUT].append(problem.id)
     sides = {split: _Problems(own, index) for split, own in names.items()}
     recipe = work.recipe
-    write_solutions(recipe.candidates, sides, work.templates.solve, recipe.seed, work.folder, counts, work.options.ray)
+    solve, ray = work.templates.solve, work.options.ray
+    found = solutions_of(recipe.candidates, sides, solve, recipe.seed, work.folder, counts, ray)
+    write_jsonl(work.file("solutions.jsonl"), (solution.to_json() for solution in each_once(found)))
     return counts
 
 

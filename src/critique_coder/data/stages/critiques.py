@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 from sys import intern
 
 from critique_coder.data.index import problem_index, solution_of, verdict_index
-from critique_coder.data.label import LabelCounts, LabelOf, balance, doubtful, each_critique_row
+from critique_coder.data.label import LabelCounts, LabelOf, balance, critique_rows, doubtful
 from critique_coder.data.people import read_people
 from critique_coder.data.skew import Skew
 from critique_coder.data.stage import Counts, Stage, Work
@@ -21,7 +21,7 @@ def run(work: Work) -> Counts:
     problems, verdicts = problem_index(work.file("problems.jsonl")), verdict_index(work.file("verdicts.jsonl"))
     authors: dict[str, str | None] = {}
     own = _solutions(work, problems, authors)
-    rows = each_critique_row(problems, own, verdicts, label, read_people(label.people))
+    rows = critique_rows(problems, own, verdicts, label, read_people(label.people))
     write_jsonl(work.file("critiques.jsonl"), (row.to_json() for row in rows))
     counts, skew = LabelCounts(), Skew()
     write_jsonl(work.file("doubtful.jsonl"), _doubtful(work, authors, counts, skew))
