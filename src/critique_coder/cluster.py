@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ R = TypeVar("R")
 
 ATTEMPTS = 3
 """Nodes that may be lost over one item."""
+_NEWS_S = 15.0
+"""How long the cluster may take to say that a node is gone."""
 _LAST_WAIT_S = 60.0
 """How long work under way is waited for when something else has failed for good."""
 
@@ -106,13 +109,32 @@ class NodeWorkers(Generic[T, R]):
             self._ray.shutdown()
 
     def ask_all(self, method: str) -> list[Any]:
-        """What a method without arguments gives on each node; raises what it raises, BadInput when a node is lost."""
-        asked = [getattr(actor, method).remote() for actor in self._actors.values()]
-        try:
-            return [self._get(answer) for answer in asked]
-        except self._ray.exceptions.RayError as error:
-            last = str(error).strip().splitlines()[-1]
-            raise BadInput(f"--ray: a node of the cluster cannot do the work: {last}") from None
+        """What a method without arguments gives on each node; a node that is lost meanwhile is left out.
+
+        Raises what the method raises, and BadInput when a node that is there cannot do the work, or none is left.
+        """
+        asked = {node: getattr(actor, method).remote() for node, actor in self._actors.items()}
+        answers = []
+        for node, answer in asked.items():
+            try:
+                answers.append(self._get(answer))
+            except self._ray.exceptions.RayError as error:
+                if not self._is_lost(node):
+                    last = str(error).strip().splitlines()[-1]
+                    raise BadInput(f"--ray: a node of the cluster cannot do the work: {last}") from None
+                del self._actors[node]
+        if not answers:
+            raise BadInput("--ray: no node of the cluster is left")
+        return answers
+
+    def _is_lost(self, node: str) -> bool:
+        """Whether a node whose worker failed is gone; the cluster takes a while to notice."""
+        give_up = time.monotonic() + _NEWS_S
+        while any(known["NodeID"] == node and known["Alive"] for known in self._ray.nodes()):
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(0.2)
+        return True
 
     def map(
         self,

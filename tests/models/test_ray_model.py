@@ -80,6 +80,18 @@ def test_a_build_whose_nodes_ask_an_endpoint_is_the_one_made_here(cluster: Clust
         assert len(served.requests) == again
 
 
+def test_a_node_that_is_lost_before_it_has_answered_is_left_out(cluster: Cluster, tmp_path: Path) -> None:
+    with serve(program) as served:
+        model = RayModel(cluster.address, "m", served.url, 2, tmp_path / "answers.sqlite")
+        try:
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+            plan = SamplingPlan(2, Sampling(), 2, endpoint=True)
+            write_samples(lambda: model, PROBLEMS, plan, load_template("solve"), tmp_path / "s.jsonl")
+            assert model.nodes == 1 and lines(tmp_path / "s.jsonl") == 32
+        finally:
+            model.close()
+
+
 def test_what_goes_wrong_on_a_node_is_told_in_one_line(cluster: Cluster, tmp_path: Path) -> None:
     plan = SamplingPlan(2, Sampling(), 2, endpoint=True)
 

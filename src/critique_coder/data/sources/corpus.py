@@ -313,7 +313,7 @@ def split_by_file(file: Path) -> str:
 def from_json_text(value: Json, where: str, key: str) -> Json:
     """A value that published sets keep as the text of JSON, or as itself.
 
-    Raises BadInput, and Unusable for a number of more digits than Python reads: APPS and TACO have some.
+    Raises BadInput, and Unusable for a number of more digits than Python reads: APPS has some.
     """
     if not isinstance(value, str):
         return value
