@@ -178,7 +178,6 @@ CASES = [
     ("evaluate --data build-cut -o out --unchecked", "build-cut/problems.jsonl, line 2"),
     ("evaluate --data data -o file/out --unchecked", f"file {A_FILE}"),
     ("evaluate folder --data data -o out --unchecked", NO_CONFIG),
-    ("evaluate m --endpoint http://127.0.0.1:9/v1 --data data -o out --unchecked", "is the server running"),
     ("evaluate --endpoint localhost:8000 --data data -o out --unchecked", "give one such as http://"),
     (f"{CRITIQUE} none.json", "none.json: no such problem file"),
     (f"{CRITIQUE} empty.json", "empty.json: is empty"),
@@ -343,3 +342,13 @@ def test_work_that_was_done_stays_when_the_rest_is_refused(
     refused = run(*command, "http://127.0.0.1:9/v1")
     assert refused.code == 2 and "The same command goes on from here" in refused.err.splitlines()[-1]
     assert any((tmp_path / "out" / "stages").iterdir())
+
+
+def test_a_server_that_is_down_leaves_no_folder_of_an_evaluation(
+    run: Run, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world)
+    before = everything(world)
+    refused = run("evaluate", "m", "--endpoint", "http://127.0.0.1:9/v1", "--data", "data", "-o", "out", "--unchecked")
+    assert refused.code == 2 and "is the server running" in refused.err.splitlines()[-1]
+    assert everything(world) == before

@@ -56,12 +56,12 @@ def test_every_option_says_what_it_is_for(verb: str) -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds what the examples name: problems, solutions, two builds, two runs."""
+    """A folder that holds what the examples name: problems, solutions, two builds, four runs."""
     place = tmp_path_factory.mktemp("world")
     built = small_build(place).folder
     for name in ("data", "half"):
         shutil.copytree(built, place / "runs" / name)
-    for seed, name in enumerate(("hybrid", "rl")):
+    for seed, name in enumerate(("hybrid", "rl", "before", "after")):
         make_run(place / "runs" / name, make_build(place / "build"), seed=seed)
     return place
 

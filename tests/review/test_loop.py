@@ -149,7 +149,7 @@ def test_verdicts_go_out_and_come_back_to_the_same_plan(judged: Path, tmp_path: 
     ("words", "complaint"),
     [
         (["{build}"], "holds no review"),
-        (["{build}", "--verdicts", "gone.csv"], "gone.csv: cannot be read"),
+        (["{build}", "--verdicts", "gone.csv"], "gone.csv: no such file of verdicts"),
         (["{build}", "--verdicts", "{build}/manifest.json"], "expected a list of tasks"),
         (["{build}", "--verdicts", "{build}/config.toml"], "neither .csv nor .json"),
         (["nowhere", "--verdicts", "gone.csv"], "is not a build folder"),

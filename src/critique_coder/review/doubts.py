@@ -62,7 +62,7 @@ def queued(folder: Path, settings: QueueSettings, wrong: WrongGold | None = None
     audit = tested(build.folder / AUDIT_VERDICTS) if (build.folder / AUDIT_VERDICTS).exists() else {}
     lost = quarantined_cases(build.folder, audit, names, settings.seed)
     doubts |= {case.id: DOUBTS[case.quarantine] for case in lost if case.quarantine is not None}
-    cases = [*rows, *unscored, *lost, *critiques]
+    cases = _with_gold([*rows, *unscored, *lost, *critiques], settings)
     count = round(settings.gold_share * len(cases))
     shown = {case.problem.id: case.problem for case in rows}
     known = candidates(build.folder, shown, audit, settings.seed) if count else []
@@ -70,7 +70,7 @@ def queued(folder: Path, settings: QueueSettings, wrong: WrongGold | None = None
         wrong.fill(folder, shown, known, count, settings.seed)
     known += read_wrong_gold(folder, shown, settings.seed)
     made = gold_cases(build.folder, shown, known, names, count, settings.seed)
-    return queue([*_with_gold(cases, settings), *made], doubts, settings)
+    return queue([*cases, *made], doubts, settings)
 
 
 def cases_in_review(folder: Path, settings: QueueSettings) -> tuple[Case, ...]:
