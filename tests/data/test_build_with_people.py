@@ -48,6 +48,14 @@ def test_people_are_heard_and_the_manifest_says_so(tmp_path: Path, feedback: Pat
     assert any(name.endswith("labels.jsonl") for name in data.manifest["inputs"])
 
 
+def test_what_people_found_wrong_is_not_taught_as_a_solution(tmp_path: Path, feedback: Path) -> None:
+    def taught(data: BuiltData) -> set[str]:
+        return {row["solution_id"] for row in data.warmup() if row["kind"] == "solve" and row["problem_id"] != "p3"}
+
+    before, after = small_build(tmp_path / "one"), small_build(tmp_path / "two", f"label.people={str(feedback)!r}")
+    assert taught(before) - taught(after) == {"p0#0"} and taught(after)
+
+
 def test_people_change_the_labels_of_the_held_out_pairs_and_not_which_they_are(tmp_path: Path) -> None:
     before = small_build(tmp_path / "before").rows("heldout")
     pairs = [row for row in before if row["kind"] == "critique"]

@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from transformers import TrainerState
 from trl import GRPOTrainer
 
 from critique_coder.training.engine_trl import Trainer, config
 from critique_coder.training.likelihood import answer_logprobs, chance_of_right
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
-from critique_coder.training.warmup import Average, collate, encode_row, soften, warmup_loss
+from critique_coder.training.warmup import collate, encode_row, soften, warmup_loss
 from tiny_model import PAD, tiny_model, tiny_tokenizer
 
 ROWS: list[dict[str, Any]] = [
@@ -291,26 +290,3 @@ def test_the_entropy_of_the_tokens_learned_from_is_collected_and_taken_once(trai
     entropy = trainer.take_entropy()
     assert entropy is not None and 0 < entropy < 4.16
     assert trainer.take_entropy() is None
-
-
-def test_the_warm_up_leaves_the_mean_of_its_last_steps() -> None:
-    model, average, seen = tiny_model(), Average(3), []
-    state = TrainerState(max_steps=5)
-    for step in range(1, 6):
-        with torch.no_grad():
-            for parameter in model.parameters():
-                parameter.add_(step)
-        state.global_step = step
-        average.on_step_end(None, state, None, model=model)
-        seen.append([parameter.detach().clone() for parameter in model.parameters()])
-    average.on_train_end(None, state, None, model=model)
-    for parameter, *steps in zip(model.parameters(), *seen[2:], strict=True):
-        assert torch.allclose(parameter, torch.stack(steps).mean(dim=0), atol=1e-5)
-
-
-def test_without_averaging_the_last_weights_stay() -> None:
-    model, average = tiny_model(), Average(0)
-    before = [parameter.detach().clone() for parameter in model.parameters()]
-    average.on_step_end(None, TrainerState(max_steps=1, global_step=1), None, model=model)
-    average.on_train_end(None, TrainerState(max_steps=1, global_step=1), None, model=model)
-    assert all(torch.equal(one, other) for one, other in zip(before, model.parameters(), strict=True))

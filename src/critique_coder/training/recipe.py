@@ -25,9 +25,7 @@ class WarmupSettings(Settings):
     """How far the target of the deciding word moves from the label to what the model's own likelihood of the solution
     says; 0 keeps the label."""
     learning_rate: float = Field(5e-5, gt=0)
-    """Peak of a linear schedule; with ``average`` it stays there."""
-    average: float = Field(0.0, ge=0, le=1)
-    """Share of the steps, the last ones, whose weights are averaged; 0 takes the last weights as they are."""
+    """Peak of a linear schedule."""
     batch_size: int = Field(16, ge=1)
     """Rows an optimizer step."""
     micro_batch_size: int = Field(8, ge=1)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
@@ -54,31 +53,6 @@ class _Losses(TrainerCallback):  # type: ignore[misc]
             self._end_of_step(state.global_step, logs)
 
 
-class Average(TrainerCallback):  # type: ignore[misc]
-    """Leaves the mean of the weights of the last ``count`` steps in the model (stochastic weight averaging).
-
-    From batch to batch a small model leans to one judgement or the other by more than it has learned to tell them
-    apart; the mean of many steps does not.
-    """
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._mean: AveragedModel | None = None
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Called by the trainer: take the weights into the mean when it is time."""
-        if state.global_step <= state.max_steps - self._count:
-            return
-        if self._mean is None:
-            self._mean = AveragedModel(model)
-        self._mean.update_parameters(model)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
-        """Called by the trainer: put the mean into the model."""
-        if self._mean is not None:
-            model.load_state_dict(self._mean.module.state_dict())
-
-
 def warmup_steps(rows: int, settings: WarmupSettings) -> int:
     """Optimizer steps that ``rows`` critiques take."""
     return max(1, round(rows * settings.epochs / settings.batch_size))
@@ -98,7 +72,6 @@ def train_warmup(
     The last are the places in the completion at which a critique decides, or None. They are two tokens among dozens,
     which the loss would otherwise drown among the quoted values. Rows that ``soften`` has seen have a softer judgement.
     """
-    steps = warmup_steps(len(rows), settings)
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
@@ -106,7 +79,7 @@ def train_warmup(
             [encode_row(tokenizer, row, settings.decision_weight) for row in rows], settings.batch_size
         ),
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
-        callbacks=[_Losses(end_of_step), Average(round(settings.average * steps))],
+        callbacks=[_Losses(end_of_step)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
@@ -125,7 +98,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         per_device_train_batch_size=settings.micro_batch_size,
         gradient_accumulation_steps=max(1, settings.batch_size // settings.micro_batch_size),
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if settings.average else "linear",
+        lr_scheduler_type="linear",
         warmup_steps=2,
         train_sampling_strategy="sequential",  # the rows come in an order in which every batch is balanced
         seed=seed,

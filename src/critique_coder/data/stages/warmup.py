@@ -56,7 +56,7 @@ class _Warmup:
             # they are told by the verdicts of the audit, under the reference's own id
             yield from self._critiques(each_synthesised(rows, self.problems, audited, self.work.recipe.seed))
         for row in self._own():
-            if self.verdicts[row.solution_id].outcome is Outcome.PASSED:
+            if row.label and self.verdicts[row.solution_id].outcome is Outcome.PASSED:  # and no person found it wrong
                 self.solutions += 1
                 yield _solved_row(self.work, row, self.problems[row.problem_id])
 
