@@ -91,6 +91,12 @@ def test_a_build_of_which_a_part_is_missing_or_broken(refusal: Refusal, build: P
     assert name in refusal(build)
 
 
+@pytest.mark.parametrize("text", ["[]", "{}", '{"settings": 3}', '{"settings'])
+def test_a_damaged_manifest_is_named(refusal: Refusal, build: Path, text: str) -> None:
+    (build / "manifest.json").write_text(text)
+    assert "manifest.json" in refusal(build)
+
+
 def test_a_store_that_cannot_be_used(refusal: Refusal, build: Path) -> None:
     path = build / FILE
     path.write_text("not a database " * 100)

@@ -14,7 +14,7 @@ from critique_coder.settings import resolve
 from critique_coder.storage import write_json, write_jsonl
 from critique_coder.training.engine_trl import newest_checkpoint
 from critique_coder.training.recipe import TrainRecipe, WarmupSettings
-from critique_coder.training.run import grpo_metrics, train, training_rows, warmup_rows
+from critique_coder.training.run import grpo_metrics, timed, train, training_rows, warmup_rows
 from critique_coder.training.warmup import warmup_steps
 from making import complaint
 from tiny_model import tiny_model, tiny_tokenizer
@@ -171,3 +171,8 @@ def test_metrics_have_our_names_and_no_nan() -> None:
         "epoch": 1.0,
     }
     assert grpo_metrics(logs) == {"reward/all": 0.5, "train/loss": 0.1, "reward/solve": 0.4, "judge/unscored": 0.0}
+
+
+def test_a_block_that_made_no_folder_says_what_was_wrong_and_not_that_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), timed(tmp_path / "none", "nothing"):
+        1 / 0  # noqa: B018

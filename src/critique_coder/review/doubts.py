@@ -17,6 +17,7 @@ from critique_coder.review.cases import Case, critiques_of
 from critique_coder.review.from_build import (
     Tested,
     build_of,
+    build_settings,
     critiques_of_run,
     labelled,
     problems_of,
@@ -124,7 +125,7 @@ class _Build:
     def read(cls, folder: Path) -> _Build:
         problems, results = problems_of(folder), tested(folder / "verdicts.jsonl")
         owners, changing = _texts(folder, results)
-        settings = read_json(folder / "manifest.json")["settings"] if (folder / "manifest.json").exists() else {}
+        settings = build_settings(folder)
         label, judge = settings.get("label", {}), settings.get("judge", {})
         threshold = 1.0 if label.get("strict") else label.get("threshold", 0.8)
         limit = judge.get("time_limit_s", 10.0)

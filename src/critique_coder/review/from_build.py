@@ -20,10 +20,28 @@ def build_of(folder: Path) -> Path:
     """The build folder of a run, or ``folder`` itself when it is a build; raises BadInput."""
     if not (folder / "rollouts").is_dir():
         return folder
-    data = read_json(folder / "manifest.json").get("data", {}).get("folder")
-    if not isinstance(data, str):
+    manifest = read_json(folder / "manifest.json")
+    data = manifest.get("data") if isinstance(manifest, dict) else None
+    place = data.get("folder") if isinstance(data, dict) else None
+    if not isinstance(place, str):
         raise BadInput(f"{folder / 'manifest.json'}, key 'data': names no build folder; give the build itself")
-    return Path(data)
+    return Path(place)
+
+
+def build_settings(build: Path) -> dict[str, dict[str, Json]]:
+    """The settings of a build by section; none of one that is not finished. Raises BadInput."""
+    path = build / "manifest.json"
+    if not path.exists():
+        return {}
+    manifest = read_json(path)
+    settings = manifest.get("settings") if isinstance(manifest, dict) else None
+    if not isinstance(settings, dict) or not all(isinstance(settings.get(name, {}), dict) for name in _SECTIONS):
+        raise BadInput(f"{path}, key 'settings': must hold a build's settings; run `critique-coder build` again")
+    return settings
+
+
+_SECTIONS = ("label", "judge")
+"""What is read of the settings here."""
 
 
 def cases_of(folder: Path) -> tuple[Case, ...]:

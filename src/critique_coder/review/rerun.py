@@ -20,10 +20,10 @@ from critique_coder.judge import IsolationError, Judge, Observed
 from critique_coder.judge.inside.values import NotAValue, encode
 from critique_coder.records import BadInput, Checker, Json, Outcome, Problem, Solution, TestCase, TestKind
 from critique_coder.review.cases import AddedTest, Case
-from critique_coder.review.from_build import build_of
+from critique_coder.review.from_build import build_of, build_settings
 from critique_coder.review.shown import Found
 from critique_coder.review.store import ReviewStore
-from critique_coder.storage import dumps, read_json
+from critique_coder.storage import dumps
 
 LONGEST_INPUT = 100_000
 MOST_S = 60.0
@@ -49,8 +49,7 @@ class Tried:
 
 def judge_opener(folder: Path, allow_no_isolation: bool = False) -> Callable[[], Judge]:
     """Opens a judge with the limits under which the build of a reviewed folder ran."""
-    path = build_of(folder) / "manifest.json"
-    settings = read_json(path).get("settings", {}).get("judge", {}) if path.exists() else {}
+    settings = build_settings(build_of(folder)).get("judge", {})
     limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
     return lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits)
 

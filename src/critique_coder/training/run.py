@@ -345,5 +345,6 @@ def timed(folder: Path, name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with open(folder / "timing.jsonl", "a", encoding="utf-8") as out:
-            out.write(json.dumps({"what": name, "seconds": round(time.monotonic() - begun, 1)}) + "\n")
+        if folder.is_dir():  # a block that was refused may not have made it
+            with open(folder / "timing.jsonl", "a", encoding="utf-8") as out:
+                out.write(json.dumps({"what": name, "seconds": round(time.monotonic() - begun, 1)}) + "\n")
