@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -55,6 +56,18 @@ def kill_when(words: Sequence[str], ready: Callable[[], bool], seconds: float) -
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Go on without root's rights, who may write everywhere."""
+    own = os.geteuid()
+    if own == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(own)
 
 
 def a_problem(name: str = "p", tests: int = 4, **others: Any) -> Problem:

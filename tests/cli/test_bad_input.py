@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from command_line import Run, running, verb_of, verbs
 from critique_coder.cli.options import quiet_libraries
 from critique_coder.review.store import FILE
 from critique_coder.storage import write_json, write_jsonl
-from making import a_problem
+from making import a_problem, as_nobody
 from run_folders import make_build, make_run
 from small_build import small_build
 
@@ -231,14 +230,9 @@ def locked(world: Path) -> Iterator[Path]:
     quiet_libraries()
     for room in ("cli.pipeline", "cli.data_tables", "models.local", "data.rows.export"):
         importlib.import_module(f"critique_coder.{room}")  # while Python's own files can be read
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(65534)
-    try:
+    with as_nobody():
         yield place
-    finally:
-        os.seteuid(own)
-        shutil.rmtree(place)
+    shutil.rmtree(place)
 
 
 @pytest.mark.parametrize(

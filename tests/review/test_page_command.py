@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -19,6 +18,7 @@ import pytest
 
 from critique_coder.cli import main
 from critique_coder.review.store import FILE, MIGRATIONS, ReviewStore
+from making import as_nobody
 from review_page import Person, Reviewing, Served, a_folder, a_run, entries
 
 Refusal = Callable[..., str]
@@ -122,15 +122,10 @@ def read_only() -> Iterator[Path]:
     ReviewStore(build / FILE).close()
     for path in (*build.iterdir(), build):
         path.chmod(path.stat().st_mode & 0o555)
-    own = os.geteuid()
-    if own == 0:
-        os.seteuid(65534)
-    try:
+    with as_nobody():
         yield build
-    finally:
-        os.seteuid(own)
-        build.chmod(0o755)
-        shutil.rmtree(place)
+    build.chmod(0o755)
+    shutil.rmtree(place)
 
 
 def test_a_store_that_may_not_be_written(refusal: Refusal, read_only: Path) -> None:

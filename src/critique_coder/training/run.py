@@ -186,12 +186,12 @@ def _softened(
     model: Any, tokenizer: Any, rows: list[dict[str, Json]], strength: float, folder: Path
 ) -> list[dict[str, Json]]:
     """The rows with judgements softened by how likely the untrained model finds each solution; see ``likelihood``."""
-    if strength == 0:
+    critiques = {row["id"]: row for row in rows if row["label"] is not None}
+    if strength == 0 or not critiques:
         return rows
     from critique_coder.training.likelihood import answer_logprobs, chance_of_right
     from critique_coder.training.warmup import soften
 
-    critiques = {row["id"]: row for row in rows if row["label"] is not None}
     if any(not row["answer"] or not row["otherwise"] for row in critiques.values()):
         raise BadInput(
             f"{folder / 'warmup.jsonl'}: its rows have no `answer` or `otherwise`; build anew, or set warmup.soften=0"
