@@ -46,7 +46,7 @@ def generate(
     machine. ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was
     last called.
     """
-    generator = torch.Generator().manual_seed(sampling.seed)
+    generator = torch.Generator(model.device).manual_seed(sampling.seed)
     results: list[Generated | None] = [None] * len(prompts)
     for batch in _batches(prompts, batch_size):
         rows = _Batch(model, prompts, batch, sampling, end_ids, generator)
@@ -93,18 +93,21 @@ class _Batch:
                 distinct.append(prompt)
             owner.append(len(distinct) - 1)
         width = max(len(prompt) for prompt in distinct)
-        ids = torch.tensor([[0] * (width - len(p)) + p for p in distinct])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
+        ids = self._tensor([[0] * (width - len(p)) + p for p in distinct])
+        mask = self._tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        last = torch.tensor([-1])  # by index: a slice would make torch copy the output layer for every row
+        last = self._tensor([-1])  # by index: a slice would make torch copy the output layer for every row
         out = self._model(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=last
         )
-        rows = torch.tensor(owner)
+        rows = self._tensor(owner)
         self._cache = spread_cache(out.past_key_values, rows, self._sampling.max_tokens)
         self._mask = mask[rows]
         self._position = positions[rows, -1:]
         self._logits = out.logits[rows, -1]
+
+    def _tensor(self, values: list[Any]) -> torch.Tensor:
+        return torch.tensor(values, device=self._model.device)
 
     def step(self) -> None:
         """Draw one token for every active row; rows that ended leave the batch."""
@@ -124,7 +127,7 @@ class _Batch:
         order = _holes_filled(stay)
         self._keep(order)
         if self.active:
-            self._advance(tokens[torch.tensor(order)])
+            self._advance(tokens[self._tensor(order)])
 
     def _keep(self, order: list[int]) -> None:
         if len(order) == len(self.active):
@@ -132,7 +135,7 @@ class _Batch:
         self.active = [self.active[place] for place in order]
         if not order:
             return
-        rows = torch.tensor(order)
+        rows = self._tensor(order)
         self._cache.batch_select_indices(rows)
         self._mask, self._position = self._mask[rows], self._position[rows]
 
@@ -164,19 +167,30 @@ def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -
     """
     if sampling.temperature == 0:
         best = logits.argmax(-1)
-        return best, torch.zeros(len(best))
+        return best, torch.zeros(len(best), device=best.device)
     if sampling.top_k:
         values, ids = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
     elif sampling.top_p < 1:
         values, ids = logits.sort(dim=-1, descending=True)
     else:
-        logp = (logits.float() / sampling.temperature).log_softmax(-1)
-        noise = torch.empty_like(logp).exponential_(generator=generator).log_()
-        chosen = (logp - noise).argmax(-1)
-        return chosen, logp.gather(-1, chosen[:, None])[:, 0]
-    logp = (values.float() / sampling.temperature).log_softmax(-1)
+        return _pick((logits.float() / sampling.temperature).softmax(-1), generator)
+    chances = (values.float() / sampling.temperature).softmax(-1)
     if sampling.top_p < 1:
-        mass_before = logp.exp().cumsum(-1) - logp.exp()
-        logp = logp.masked_fill(mass_before >= sampling.top_p, float("-inf")).log_softmax(-1)
-    place = torch.multinomial(logp.exp(), 1, generator=generator)
-    return ids.gather(-1, place)[:, 0], logp.gather(-1, place)[:, 0]
+        mass_before = chances.cumsum(-1) - chances
+        chances = chances.masked_fill(mass_before >= sampling.top_p, 0.0)
+        chances /= chances.sum(-1, keepdim=True)
+    place, logprob = _pick(chances, generator)
+    return ids.gather(-1, place[:, None])[:, 0], logprob
+
+
+def _pick(chances: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """A place drawn from each row of ``chances`` (rows, n), and the logarithm of its chance.
+
+    By one random number a row: ``torch.multinomial`` draws one for every place, which over a whole vocabulary costs
+    more than the model's own work.
+    """
+    below = chances.cumsum(-1)
+    # from the upper end down, so that no place without a chance is hit: 1 - [0, 1) is never 0
+    mark = (1 - torch.rand((len(chances), 1), generator=generator, device=chances.device)) * below[:, -1:]
+    place = torch.searchsorted(below, mark)
+    return place[:, 0], chances.gather(-1, place)[:, 0].log()
