@@ -9,8 +9,11 @@ and with ``top_k`` the draw is made among ``top_k`` tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Lock
 from typing import Any
 
 import torch
@@ -19,6 +22,9 @@ from critique_coder.models.base import Sampling
 from critique_coder.models.cache import spread_cache
 
 Tokens = list[int]
+
+_SIDE_BY_SIDE = 2
+"""Parts of a batch on a processor: between the products of one part lies much that does not use several cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,6 @@ class Generated:
     finished: bool
 
 
-@torch.inference_mode()
 def generate(
     model: Any,
     prompts: Sequence[Tokens],
@@ -42,21 +47,46 @@ def generate(
 ) -> list[Generated]:
     """Sample one continuation for each entry of ``prompts``; equal neighbours share their encoded prefix.
 
-    The result has the order of ``prompts``. The same seed, prompts and ``batch_size`` give the same result on the same
-    machine. ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was
-    last called.
+    ``batch_size`` rows are under way at a time; on a processor, in two halves with half of the cores each. The result
+    has the order of ``prompts``. The same seed, prompts and ``batch_size`` give the same result on the same machine.
+    ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was last
+    called.
     """
-    generator = torch.Generator(model.device).manual_seed(sampling.seed)
-    results: list[Generated | None] = [None] * len(prompts)
-    for batch in _batches(prompts, batch_size):
-        rows = _Batch(model, prompts, batch, sampling, end_ids, generator)
-        while rows.active:
+    parts = _SIDE_BY_SIDE if model.device.type == "cpu" else 1
+    batches = _batches(prompts, max(1, -(-min(batch_size, len(prompts)) // parts)))
+    seeds = torch.randint(2**62, (len(batches),), generator=torch.Generator().manual_seed(sampling.seed)).tolist()
+    stop, telling = Event(), Lock()
+
+    @torch.inference_mode()
+    def drawn(batch: list[int], seed: int) -> dict[int, Generated]:
+        rows = _Batch(model, prompts, batch, sampling, end_ids, torch.Generator(model.device).manual_seed(seed))
+        while rows.active and not stop.is_set():
             before = len(rows.active)
             rows.step()
-            on_tokens(before, before - len(rows.active))
-        for index, generated in rows.results.items():
-            results[index] = generated
-    return [row for row in results if row is not None]
+            with telling:
+                on_tokens(before, before - len(rows.active))
+        return rows.results
+
+    results: dict[int, Generated] = {}
+    with _workers(min(parts, len(batches))) as pool:
+        try:
+            for found in pool.map(drawn, batches, seeds):
+                results |= found
+        finally:
+            stop.set()  # after an error or Ctrl-C the other batches need not go on
+    return [results[index] for index in range(len(prompts))]
+
+
+@contextmanager
+def _workers(most: int) -> Iterator[ThreadPoolExecutor]:
+    """Up to ``most`` threads, among which the cores that torch may use are divided."""
+    cores = torch.get_num_threads()
+    count = max(1, min(most, cores))
+    with ThreadPoolExecutor(count, "sampling", torch.set_num_threads, (cores // count,)) as pool:
+        try:
+            yield pool
+        finally:
+            torch.set_num_threads(cores)  # each thread has its own number; this one is for those that begin later
 
 
 def _batches(prompts: Sequence[Tokens], batch_size: int) -> list[list[int]]:
