@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from textwrap import indent
 
 import pytest
 
-from critique_coder.judge import Isolation, Judge, Limits
+from critique_coder.judge import Isolation, Judge, Limits, Way, way_of
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 Verify = Callable[..., Verdict]
@@ -139,6 +140,38 @@ def test_four_times_as_many_at_once_as_processors_get_the_same_verdicts() -> Non
     with Judge(workers=4 * len(os.sched_getaffinity(0)), output_limit_mb=2) as judge:
         found = {verdict.solution_id: verdict.outcome for verdict in judge.verify_many(pairs)}
     assert found == {solution.id: MIXED[solution.id.partition("#")[0]][1] for _, solution in pairs}
+
+
+COMPUTE = "import time\nstart = time.process_time()\nwhile time.process_time() - start < 0.5: pass\n"
+CHECKS = {
+    "the solution": (
+        "def f(x):\n" + indent(COMPUTE, "    ") + "    return x",
+        "for x in range(1):\n    assert f(x) == x",
+    ),
+    "the check": (
+        "def f(x): return x",
+        "for x in range(1):\n    assert f(x) == x and sum(i * i for i in range(6_000_000))",
+    ),
+}
+
+
+@pytest.mark.usefixtures("oversubscribed")
+@pytest.mark.parametrize("who", CHECKS)
+def test_nor_is_it_the_fault_of_who_waits_for_one_that_computes(
+    who: str, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Solution and check in a process each: while one gets no processor the other one sleeps and is not stuck."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.8))
+    code, check = CHECKS[who]
+    problem = Problem("p", "s", (TestCase(TestKind.SCRIPT, code=check),), entry_point="f")
+    assert way_of(problem, problem.tests[0]) is Way.SEPARATE
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", code))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    assert time.monotonic() - started > 1.5, "the machine was not busy"
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", "import time\ndef f(x): time.sleep(60)"))
+    assert verdict.outcome is Outcome.WALL_LIMIT and time.monotonic() - started < 30, verdict.tests
 
 
 @pytest.mark.usefixtures("oversubscribed")
