@@ -167,6 +167,21 @@ def humanevalpack_of(language: str) -> Callable[[], list[Case]]:
     return read
 
 
+def cruxeval() -> list[Case]:
+    """CRUXEval: a function and an input, with what it returns; the function is its own reference."""
+    cases = []
+    for row in _rows("cruxeval/cruxeval.jsonl"):
+        problem = _script(row["id"], f"assert f({row['input']}) == {row['output']}", entry_point="f")
+        cases.append(Case(problem, row["code"], True, row["id"]))
+    return cases
+
+
+def mbpp_sanitized() -> list[Case]:
+    """The hand-checked part of MBPP, whose tests are not always those of the original."""
+    problems = read_source("mbpp", str(DATA / "mbpp" / "sanitized-mbpp.json")).problems
+    return [Case(problem, problem.reference, True, problem.id) for problem in problems if problem.reference]
+
+
 def mbpp_models(name: str, column: str) -> Callable[[], list[Case]]:
     """What about 20 models wrote for MBPP, with the recorded outcome of the tests of ``name``."""
 
@@ -228,8 +243,10 @@ def _modules(code: str) -> set[str]:
 SETS: dict[str, Callable[[], list[Case]]] = {
     "humaneval": lambda: source("humaneval"),
     "mbpp": lambda: source("mbpp"),
+    "mbpp_sanitized": mbpp_sanitized,
     "humanevalplus": lambda: source("humanevalplus"),
     "mbppplus": lambda: source("mbppplus"),
+    "cruxeval": cruxeval,
     "leetcode": leetcode,
     "rllm_train_leetcode": lambda: rllm("train_code_leetcode.json")(),
     "rllm_test_leetcode": lambda: rllm("test_code_leetcode.json")(),

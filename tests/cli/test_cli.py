@@ -15,7 +15,7 @@ from command_line import Run, running, verbs
 from critique_coder.cli.critique import templates_of
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.models.embedded import NAME, cache_folder
-from critique_coder.records import Verdict
+from critique_coder.records import Outcome, Verdict
 from critique_coder.storage import read_rows, write_json, write_jsonl
 from critique_coder.training.recipe import TrainRecipe
 from making import a_problem, kill_when
@@ -205,7 +205,10 @@ def test_verify_gives_each_solution_its_verdict(run: Run, problems: Path, soluti
     out = tmp_path / "new" / "verdicts.jsonl"
     done = run("verify", solutions, "--problems", problems, "--output", out, "--workers", "1", "--json")
     assert done.code == 0 and str(out) in done.out
-    assert done.summary() == {"output": str(out), "solutions": 6, "outcomes": {"passed": 3, "wrong_answer": 3}}
+    told = done.summary()
+    slowest = told.pop("slowest_problems")
+    assert told == {"output": str(out), "solutions": 6, "outcomes": {"passed": 3, "wrong_answer": 3}}
+    assert set(slowest) == {"p0", "p1", "p2"} and list(slowest.values()) == sorted(slowest.values(), reverse=True)
     found = verdicts_of(out)
     assert [v.solution_id for v in found] == [f"s{n}" for n in range(6)]
     assert [(v.passed, v.total, v.pass_rate) for v in found[:2]] == [(1, 4, 0.25), (4, 4, 1.0)]
@@ -238,6 +241,21 @@ def test_verify_exits_3_when_a_solution_has_no_verdict(run: Run, solutions: Path
     )
     assert done.code == 3 and done.summary()["outcomes"] == {"unscored": 6}
     assert {(v.outcome.value, v.pass_rate) for v in verdicts_of(tmp_path / "v.jsonl")} == {("unscored", None)}
+
+
+def test_verify_stops_when_too_many_have_no_verdict(run: Run, solutions: Path, tmp_path: Path) -> None:
+    broken = {"kind": "script", "code": "import no_such_module_here\nassert double(1) == 2"}
+    sound = {"kind": "script", "code": "assert double(1) == 2"}
+    rows = [{"id": f"p{n}", "statement": "s", "tests": [sound if n == 0 else broken]} for n in range(3)]
+    write_jsonl(tmp_path / "problems.jsonl", rows)
+    out = tmp_path / "v.jsonl"
+    command = ["verify", solutions, "--problems", tmp_path / "problems.jsonl", "--output", out]
+    stopped = run(*command, "--max-unscored", "0.4")
+    assert stopped.code == 2 and "3 of 6 solutions could not be judged" in stopped.err
+    kept = verdicts_of(out)
+    assert kept and all(verdict.outcome is not Outcome.UNSCORED for verdict in kept), "the next run tries these again"
+    assert run(*command).code == 3
+    assert [verdict.solution_id for verdict in verdicts_of(out)] == [f"s{n}" for n in range(6)]
 
 
 def test_verify_refuses_an_output_of_other_inputs(run: Run, problems: Path, solutions: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from critique_coder.data.mutants import mutants
 from critique_coder.data.validate import Doubt, Validation, to_judge, validation
 from critique_coder.data.verify import verify_solutions
 from critique_coder.judge import Judge, Way
-from critique_coder.records import Problem, Solution, TestCase, TestKind
+from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 REFERENCE = "def f(x):\n    if x > 2 and True:\n        return x + 1\n    return [3, 2][x % 2]\n"
 
@@ -34,6 +34,22 @@ def validate(
 ) -> Validation:
     verdicts = verify_solutions(judge, {"p": one}, to_judge([one], wrong, 4, repeats), folder / "verdicts.jsonl")
     return validation([one], wrong, verdicts, repeats)
+
+
+def test_which_of_two_limits_comes_first_is_no_doubt() -> None:
+    """A program that computes and grows without end; a busy machine decides which limit it meets first."""
+    one = problem(reference=None)
+    (wrong,) = to_judge([one], (Solution("w", "p", "x = []\nwhile True: x.append(1)"),), 0, 1)
+
+    def seen(*outcomes: Outcome) -> list[Doubt]:
+        verdicts = [
+            Verdict(wrong.id, "p", outcome, int(outcome is Outcome.PASSED), 4, 0.0, (), "full", False)
+            for outcome in outcomes
+        ]
+        return [finding.doubt for finding in validation([one], (wrong,), verdicts, len(verdicts)).findings]
+
+    assert seen(Outcome.TIME_LIMIT, Outcome.MEMORY_LIMIT) == []
+    assert seen(Outcome.TIME_LIMIT, Outcome.WRONG_ANSWER) == [Doubt.FLAKY]
 
 
 def test_mutants_are_programs_that_differ_and_come_out_the_same_every_time() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from critique_coder.judge import Isolation, Judge
+from critique_coder.judge import Isolation, Judge, Way, way_of
 from critique_coder.judge.exploit_suite import SAFE_WAYS, attempts, count, survivors
 from critique_coder.judge.exploit_suite import TESTS as TESTS_BY_WAY
 from critique_coder.judge.exploits import FUNCTIONS, PROGRAMS, WRONG_F
@@ -116,6 +116,50 @@ def test_no_expected_value_in_memory(confined: Judge) -> None:
     finally:
         del os.environ["CRITIQUE_CODER_TEST_TOKEN"]
     assert "got 'nothing'" in (verdict.tests[1].message or "")
+
+
+LOOK_AROUND = f"""
+import os, sys
+{SCAN}
+def f(x):
+    for name in ('cmdline', 'environ', 'maps', 'mountinfo'):
+        try:
+            with open('/proc/self/' + name, errors='replace') as file: text = file.read()
+        except OSError: continue
+        if found := re.search('to' + 'ken-[0-9a-f]{{32}}', text): return found[0]
+    for folder in ('/tmp', '/dev/shm', '/home', '/root', os.getcwd()):
+        for here, _, names in os.walk(folder):
+            for name in names:
+                if 'to' + 'ken-' in name: return name
+                try:
+                    with open(os.path.join(here, name), errors='replace') as file: text = file.read(1 << 20)
+                except OSError: continue
+                if found := re.search('to' + 'ken-[0-9a-f]{{32}}', text): return found[0]
+    return scan(x)
+""".replace("def f(x):", "def scan(x):", 1)
+
+
+def secret_tests(token: str) -> dict[Way, TestCase]:
+    """A test that only who knows ``token`` passes, for each way that keeps it from the solution's process."""
+    unittest = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.assertEqual(f(1), "
+    return {
+        Way.PROGRAM: TestCase(TestKind.STDIO, stdin="1", stdout=token),
+        Way.REWRITTEN: TestCase(TestKind.SCRIPT, code=f"assert f(1) == {token!r}"),
+        Way.SEPARATE: TestCase(TestKind.UNITTEST, code=f"{unittest}{token!r})"),
+    }
+
+
+@pytest.mark.parametrize("way", [Way.PROGRAM, Way.REWRITTEN, Way.SEPARATE])
+def test_nothing_of_a_test_but_its_input_is_where_a_solution_runs(way: Way, confined: Judge) -> None:
+    """Neither its text nor what it expects: not in memory, arguments, environment or files. Who is told it passes."""
+    token = f"token-{secrets.token_hex(16)}"
+    test = secret_tests(token)[way]
+    problem = Problem("p", f"statement {token}", (test, test), entry_point="f", reference=f"# {token}")
+    assert way_of(problem, test) is way
+    code = LOOK_AROUND + ("print(f(1))" if way is Way.PROGRAM else "")
+    verdict = verify(confined, code, problem)
+    assert (verdict.outcome, verdict.passed) == (Outcome.WRONG_ANSWER, 0), verdict.tests
+    assert verify(confined, f"kept = {token!r}\n{code}", problem).outcome is Outcome.PASSED
 
 
 def test_the_scan_does_find_what_is_there(confined: Judge) -> None:

@@ -9,6 +9,7 @@ import json
 import math
 from typing import Any
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -162,6 +163,24 @@ def test_not_a_value(value: object) -> None:
         encode(value)
 
 
+NUMPY = [
+    (numpy.int64(3), 3), (numpy.uint8(3), 3), (numpy.float64(0.5), 0.5), (numpy.float32(0.5), 0.5),
+    (numpy.bool_(True), True), (numpy.str_("a"), "a"), (numpy.complex128(1 + 2j), 1 + 2j),
+    (numpy.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]]), (numpy.array(5), 5), ([numpy.int64(1), {"a": numpy.float64(2)}], [1, {"a": 2.0}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "plain"), NUMPY, ids=[repr(value) for value, _ in NUMPY])
+def test_values_of_numpy_count_as_the_values_of_python_that_they_hold(value: Any, plain: Any) -> None:
+    assert encode(value) == encode(plain) and same(plain, value)
+
+
+def test_numpys_truth_is_no_number_and_an_object_array_holds_no_objects() -> None:
+    assert not same(1, numpy.bool_(True)) and not same(True, numpy.int64(1))
+    with pytest.raises(NotAValue):
+        encode(numpy.array([object()], dtype=object))
+
+
 def test_endless_nesting_is_not_a_value() -> None:
     loop: list[object] = []
     loop.append(loop)
@@ -177,6 +196,28 @@ def test_endless_nesting_is_not_a_value() -> None:
 def test_forged_json_is_malformed(forged: object) -> None:
     with pytest.raises(Malformed):
         read(forged)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["$tuple", "$set", "$dict", "$bytes", "$complex", "$int", "$float"]), inner, max_size=1
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(ANY_JSON)
+def test_whatever_comes_is_a_value_or_malformed(forged: Any) -> None:
+    try:
+        got = read(forged)
+    except Malformed:
+        return
+    assert values_equal(got, got, FLOAT) and len(show(got)) <= 200
 
 
 @given(values)

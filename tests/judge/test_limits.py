@@ -9,10 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from textwrap import indent
 
 import pytest
 
-from critique_coder.judge import Judge, Limits
+from critique_coder.judge import Isolation, Judge, Limits, Way, way_of
 from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
 Verify = Callable[..., Verdict]
@@ -120,6 +121,59 @@ def test_a_busy_machine_is_not_the_programs_fault(judge: Judge, monkeypatch: pyt
     assert sleeper.outcome is Outcome.WALL_LIMIT
 
 
+MIXED = {
+    "right": ("print(sum(range(2_000_000)))", Outcome.PASSED),
+    "wrong": ("print(sum(range(2_000_001)))", Outcome.WRONG_ANSWER),
+    "an error": ("sum(range(1_000_000))\n1 / 0", Outcome.RUNTIME_ERROR),
+    "no end": ("while True: pass", Outcome.TIME_LIMIT),
+    "memory": ("x = []\nwhile True: x.append(b'x' * 100_000)", Outcome.MEMORY_LIMIT),
+    "output": ("while True: print('x' * 1000)", Outcome.OUTPUT_LIMIT),
+    "a fork": ("import os\nos.fork()", Outcome.FORBIDDEN),
+    "sleeps a little": ("import time\ntime.sleep(0.2)\nprint(sum(range(2_000_000)))", Outcome.PASSED),
+}
+
+
+def test_four_times_as_many_at_once_as_processors_get_the_same_verdicts() -> None:
+    test = TestCase(TestKind.STDIO, stdout=str(sum(range(2_000_000))))
+    problem = Problem("p", "s", (test,), time_limit_s=1, memory_limit_mb=64)
+    pairs = [(problem, Solution(f"{name}#{n}", "p", code)) for n in range(6) for name, (code, _) in MIXED.items()]
+    with Judge(workers=4 * len(os.sched_getaffinity(0)), output_limit_mb=2) as judge:
+        found = {verdict.solution_id: verdict.outcome for verdict in judge.verify_many(pairs)}
+    assert found == {solution.id: MIXED[solution.id.partition("#")[0]][1] for _, solution in pairs}
+
+
+COMPUTE = "import time\nstart = time.process_time()\nwhile time.process_time() - start < 0.5: pass\n"
+CHECKS = {
+    "the solution": (
+        "def f(x):\n" + indent(COMPUTE, "    ") + "    return x",
+        "for x in range(1):\n    assert f(x) == x",
+    ),
+    "the check": (
+        "def f(x): return x",
+        "for x in range(1):\n    assert f(x) == x and sum(i * i for i in range(6_000_000))",
+    ),
+}
+
+
+@pytest.mark.usefixtures("oversubscribed")
+@pytest.mark.parametrize("who", CHECKS)
+def test_nor_is_it_the_fault_of_who_waits_for_one_that_computes(
+    who: str, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Solution and check in a process each: while one gets no processor the other one sleeps and is not stuck."""
+    monkeypatch.setattr(Limits, "wall_s", property(lambda self: 0.8))
+    code, check = CHECKS[who]
+    problem = Problem("p", "s", (TestCase(TestKind.SCRIPT, code=check),), entry_point="f")
+    assert way_of(problem, problem.tests[0]) is Way.SEPARATE
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", code))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    assert time.monotonic() - started > 1.5, "the machine was not busy"
+    started = time.monotonic()
+    verdict = judge.verify(problem, Solution("s", "p", "import time\ndef f(x): time.sleep(60)"))
+    assert verdict.outcome is Outcome.WALL_LIMIT and time.monotonic() - started < 30, verdict.tests
+
+
 @pytest.mark.usefixtures("oversubscribed")
 def test_nor_is_it_the_fault_of_the_children_of_a_command(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that is watched only waits here; those that compute are its children, one after the other."""
@@ -192,6 +246,16 @@ def test_who_only_looks_starved_gains_nothing(name: str, judge: Judge, monkeypat
     verdict = judge.verify(problem, Solution("s", "p", code))
     assert verdict.outcome in allowed, verdict.tests
     assert time.monotonic() - started < 20
+
+
+def test_threads_are_limited_where_they_can_be_counted(judge: Judge) -> None:
+    code = (
+        "import threading, time\nthreading.stack_size(1 << 18)\nstarted = 0\ntry:\n    for _ in range(300):\n"
+        "        threading.Thread(target=time.sleep, args=(2,), daemon=True).start()\n        started += 1\n"
+        "except RuntimeError: pass\nprint(started)"
+    )
+    assert judge.isolation is Isolation.FULL
+    assert 100 < int(judge.run_program(code).stdout) < 128
 
 
 def test_returned_value_over_the_output_limit(call: Verify) -> None:

@@ -65,6 +65,32 @@ def test_three_lost_workers_make_it_unscored() -> None:
         assert judge.verify(ECHO, solution()).outcome is Outcome.PASSED
 
 
+def test_a_caller_with_torch_and_threads_at_work_starts_and_replaces_workers() -> None:
+    """A worker is started by exec, so that neither the locks that other threads hold nor the caller's memory matter."""
+    code = """
+import os, signal, threading
+import torch
+from critique_coder.judge import Judge
+from critique_coder.records import Problem, Solution, TestCase, TestKind
+kept = torch.ones(100_000_000)  # 400 MB
+stop = threading.Event()
+def compute():
+    while not stop.is_set():
+        torch.ones(200, 200) @ torch.ones(200, 200)
+threads = [threading.Thread(target=compute) for _ in range(4)]
+for thread in threads:
+    thread.start()
+problem = Problem("p", "s", (TestCase(TestKind.STDIO, stdin="1", stdout="1"),))
+with Judge(workers=2) as judge:
+    for turn in range(6):
+        print(judge.verify(problem, Solution("s", "p", "print(input())")).outcome.value)
+        os.kill(judge.worker_pids()[0], signal.SIGKILL)
+stop.set()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["passed"] * 6, done
+
+
 def test_threads_may_ask_at_once(judge: Judge) -> None:
     wrong: list[object] = []
 

@@ -77,6 +77,7 @@ def test_texts_that_do_without_the_solution_beside_them(check: str, names: tuple
         "assert f(lambda x: x) == 1",
         "def g(x): return x\nassert f(g) == 1",
         "assert f(iter([1])) == 1",
+        "assert isinstance(f(1), type(x for x in [1]))",
         "assert Vector(1) + Vector(2) == Vector(3)",
         "a = Vector(1)\nassert a == a",
         "f.cache = {}\nassert f(1) == 1",

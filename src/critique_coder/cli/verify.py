@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_opt
 
 if TYPE_CHECKING:
     from critique_coder.data.sources import Corpus
+    from critique_coder.records import Verdict
 
 
 @click.command("verify", short_help="Run solutions against their problems' tests.")
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
               help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where the problem says nothing.")  # fmt: skip
+@click.option("--max-unscored", type=click.FloatRange(min=0, max=1), default=1.0, show_default=True,
+              help="Stop when more than this share of the solutions cannot be judged.")  # fmt: skip
 @click.option("--ray", metavar="ADDRESS", help="Judge on the nodes of this Ray cluster; 'auto' for this machine's own.")
 @click.option("--attack", is_flag=True, help="Run the exploit suite against this machine's judge instead.")
 @unsafe_option
@@ -36,6 +40,7 @@ def command(
     first_failure: bool,
     time_limit: float,
     memory_limit: float,
+    max_unscored: float,
     ray: str | None,
     attack: bool,
     unsafe_no_isolation: bool,
@@ -86,19 +91,29 @@ def command(
     options = judge_options(unsafe_no_isolation, first_failure, ray)
     try:
         with open_verifier(settings, options) as judge:
-            verdicts = verify_solutions(judge, known, answers, output)
+            verdicts = verify_solutions(judge, known, answers, output, max_unscored=max_unscored)
     except BadInput:
         _leave_nothing(output)
         raise
     outcomes = Counter(verdict.outcome for verdict in verdicts)
     lines = [f"{outcome.value:<15}{count}" for outcome, count in outcomes.most_common()]
-    slow = sorted(((sum(t.time_s for t in v.tests), v.solution_id) for v in verdicts), reverse=True)[:3]
-    lines += [f"slowest        {seconds:.2f} s  {solution}" for seconds, solution in slow]
+    slow = slowest_problems(verdicts)
+    lines += [f"slowest        {seconds:.2f} s a solution  {problem}" for problem, seconds in slow.items()]
     lines.append(f"written to {output}")
-    summary = {"output": str(output), "solutions": len(verdicts), "outcomes": {o.value: c for o, c in outcomes.items()}}
+    counts = {outcome.value: count for outcome, count in outcomes.items()}
+    summary = {"output": str(output), "solutions": len(verdicts), "outcomes": counts, "slowest_problems": slow}
     finish(lines, summary, as_json)
     if outcomes[Outcome.UNSCORED]:
         raise click.exceptions.Exit(EXIT_UNSCORED)
+
+
+def slowest_problems(verdicts: Sequence[Verdict], count: int = 3) -> dict[str, float]:
+    """The problems whose solutions used the most processor seconds, on average, and how many."""
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for verdict in verdicts:
+        seconds[verdict.problem_id].append(sum(test.time_s for test in verdict.tests))
+    means = {problem: sum(used) / len(used) for problem, used in seconds.items()}
+    return dict(sorted(means.items(), key=lambda item: -item[1])[:count])
 
 
 def known_problems(problems: str) -> Corpus:

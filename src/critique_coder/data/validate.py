@@ -91,11 +91,16 @@ def _finding_in_text(problem: Problem) -> Finding | None:
     return Finding(problem.id, Doubt.STATEMENT if loss.reason == "statement_cut" else Doubt.DISAGREE, loss.detail)
 
 
+_LIMIT = "a limit"
+_LIMITS = (Outcome.TIME_LIMIT, Outcome.WALL_LIMIT, Outcome.MEMORY_LIMIT, Outcome.OUTPUT_LIMIT)
+"""A program that grows without end goes over one of them: over which first says nothing about the problem."""
+
+
 def _doubt(seen: Sequence[Verdict], is_reference: bool, is_wrong: bool) -> Doubt | None:
     outcomes = {verdict.outcome for verdict in seen}
     if Outcome.UNSCORED in outcomes:
         return Doubt.UNSCORED
-    if len({(verdict.outcome, verdict.passed) for verdict in seen}) > 1:
+    if len({(_LIMIT if verdict.outcome in _LIMITS else verdict.outcome, verdict.passed) for verdict in seen}) > 1:
         return Doubt.FLAKY
     if is_reference and outcomes != {Outcome.PASSED}:
         return Doubt.REFERENCE_FAILS

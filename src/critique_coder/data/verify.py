@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +12,7 @@ from critique_coder.data.recipe import JudgeSettings
 from critique_coder.judge import Judge
 from critique_coder.progress import bar
 from critique_coder.records import BadInput, Outcome, Problem, Solution, Verdict
-from critique_coder.storage import AppendLog, read_rows
+from critique_coder.storage import AppendLog, read_rows, write_jsonl
 
 if TYPE_CHECKING:
     from critique_coder.judge.ray_judge import RayJudge
@@ -69,24 +70,55 @@ def judge_solutions(
     total: int,
     output: Path,
     title: str = "verdicts",
+    max_unscored: float = 1.0,
 ) -> None:
     """Write one verdict for each of ``total`` solutions to ``output`` (JSON Lines), in their order; none are held.
 
     ``output`` may hold the verdicts of an earlier, interrupted call for the same solutions. Raises BadInput when it
-    holds others.
+    holds others, and TooManyUnscored as soon as more than this share of all solutions could not be judged; the same
+    call then goes on with the first of these.
     """
+    try:
+        _judge_solutions(judge, problems, solutions, total, output, title, max_unscored)
+    except TooManyUnscored:  # what failed for want of memory or processes shall be tried again once there is more
+        rows = (row for _, row in read_rows(output))
+        write_jsonl(output, takewhile(lambda row: row["outcome"] != Outcome.UNSCORED.value, rows))
+        raise
+
+
+def _judge_solutions(
+    judge: Verifier,
+    problems: Mapping[str, Problem],
+    solutions: Iterable[Solution],
+    total: int,
+    output: Path,
+    title: str,
+    max_unscored: float,
+) -> None:
     waiting = iter(solutions)
     with AppendLog(output, keep=False) as log:
-        done = 0
+        done = unscored = 0
         for where, row in log.rows():
             verdict, solution = Verdict.from_json(row, where), next(waiting, None)
             if solution is None or solution.id != verdict.solution_id:
                 raise BadInput(f"{output}: holds verdicts for other solutions; choose another --output or delete it")
             done += 1
+            unscored += verdict.outcome is Outcome.UNSCORED
+        _stop_when_unscored(unscored, total, max_unscored)
         with bar(title, total, "solutions", done) as shown:
             for verdict in judge.verify_many((problems[solution.problem_id], solution) for solution in waiting):
                 log.append(verdict.to_json())
                 shown.advance()
+                unscored += verdict.outcome is Outcome.UNSCORED
+                _stop_when_unscored(unscored, total, max_unscored)
+
+
+def _stop_when_unscored(unscored: int, total: int, max_unscored: float) -> None:
+    if unscored > max_unscored * total:
+        raise TooManyUnscored(
+            f"{unscored} of {total} solutions could not be judged, which is more than the share {max_unscored} "
+            "(max_unscored); see `critique-coder doctor`, then give the same command again"
+        )
 
 
 def verify_solutions(
@@ -95,22 +127,8 @@ def verify_solutions(
     solutions: Sequence[Solution],
     output: Path,
     title: str = "verdicts",
+    max_unscored: float = 1.0,
 ) -> list[Verdict]:
     """One verdict for each solution, in ``output`` as ``judge_solutions`` writes them, and as records."""
-    judge_solutions(judge, problems, solutions, len(solutions), output, title)
+    judge_solutions(judge, problems, solutions, len(solutions), output, title, max_unscored)
     return [Verdict.from_json(row, where) for where, row in read_rows(output)]
-
-
-def check_unscored(verdicts: Iterable[Verdict], settings: JudgeSettings) -> int:
-    """How many solutions have no verdict; raises TooManyUnscored when that is above the settings' share."""
-    total = unscored = 0
-    for verdict in verdicts:
-        total += 1
-        unscored += verdict.outcome is Outcome.UNSCORED
-    if unscored > settings.max_unscored * total:
-        raise TooManyUnscored(
-            f"{unscored} of {total} solutions could not be judged "
-            f"(judge.max_unscored = {settings.max_unscored}); "
-            "see `critique-coder doctor`"
-        )
-    return unscored

@@ -14,7 +14,7 @@ from pathlib import Path
 from critique_coder.data.built import BuiltData
 from critique_coder.data.candidates import Meter, SamplingPlan, plan_of_candidates, sample_solutions
 from critique_coder.data.recipe import JudgeSettings
-from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
+from critique_coder.data.verify import JudgeOptions, open_judge, verify_solutions
 from critique_coder.evaluation.metrics import (
     Counts,
     Judged,
@@ -27,7 +27,7 @@ from critique_coder.evaluation.statistics import Difference, Estimate, differenc
 from critique_coder.models import Completion, Sampling, TextModel
 from critique_coder.progress import bar
 from critique_coder.prompts import Template, load_template, parse_judgement
-from critique_coder.records import BadInput, Json, Judgement, Problem
+from critique_coder.records import BadInput, Json, Judgement, Outcome, Problem
 from critique_coder.storage import AppendLog, hash_fraction, read_rows, write_json, write_jsonl
 
 OpenModel = Callable[[], TextModel]
@@ -96,13 +96,13 @@ def evaluate(
         _take_over(data, problems, samples, source, judge, place)
     solutions = sample_solutions(lazy, problems, samples, template, place / "solutions.jsonl", f"{stage}: solutions")
     with open_judge(judge, options) as running:
-        verdicts = verify_solutions(running, data.problems, solutions, place / "verdicts.jsonl", f"{stage}: verdicts")
-    unscored = check_unscored(verdicts, judge)
+        file, title = place / "verdicts.jsonl", f"{stage}: verdicts"
+        verdicts = verify_solutions(running, data.problems, solutions, file, title, judge.max_unscored)
     pairs = _limited([row for row in rows if row["kind"] == "critique"], plan.max_pairs)
     judged = _critiques(lazy, pairs, plan, place / "critiques.jsonl", f"{stage}: critiques")
     details: dict[str, Json] = {
         "samples": len(solutions),
-        "unscored": unscored,
+        "unscored": sum(verdict.outcome is Outcome.UNSCORED for verdict in verdicts),
         "outcomes": dict(sorted(Counter(v.outcome.value for v in verdicts).items())),
         "judgements": dict(sorted(Counter(j.judgement.value for j in judged).items())),
         "pairs": len(judged),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 _MIB = 1 << 20
 
@@ -17,6 +18,17 @@ class Limits:
     time_s: float = 10.0
     memory_mb: float = 1024
     output_mb: float = 16
+    partner_s: float = 0.0
+    """Seconds more to wait, for the process that this one waits for was kept from running."""
+
+    def beside(self, starved_s: float) -> Self:
+        """With patience for a partner that got no processor for so long: three times that, for it may get less yet."""
+        return replace(self, partner_s=3 * starved_s)
+
+    @property
+    def patience_s(self) -> float:
+        """Seconds until this process counts as stuck, those for its partner included."""
+        return min(self.wall_s + self.partner_s, self.longest_s)
 
     @property
     def wall_s(self) -> float:

@@ -38,7 +38,7 @@ class Pool:
         ``confirm`` the first one does.
         """
 
-        def attempt() -> list[Ending]:
+        def attempt(before: list[Ending]) -> list[Ending]:
             with self._worker(job) as worker:
                 return [worker.run(job, limits)]
 
@@ -49,15 +49,19 @@ class Pool:
     ) -> tuple[Ending, Ending]:
         """Run a solution that serves and the check that asks it, each in a worker of its own; raises as ``run`` does.
 
-        The two count as one test.
+        The two count as one test. While one of them is kept from running by a busy machine the other one waits for it,
+        which its own watcher cannot see: when they are run again each has that much more time.
         """
 
-        def attempt() -> list[Ending]:
+        def attempt(before: list[Ending]) -> list[Ending]:
+            serves, checks = limits
+            if before:
+                serves, checks = serves.beside(before[1].starved_s), checks.beside(before[0].starved_s)
             with self._worker(jobs[0]) as first, self._worker(jobs[1]) as second, ThreadPoolExecutor(1) as beside:
                 ends = _pipes()
-                checking = beside.submit(second.run, jobs[1], limits[1], ends[1])
+                checking = beside.submit(second.run, jobs[1], checks, ends[1])
                 try:
-                    return [first.run(jobs[0], limits[0], ends[0]), checking.result()]
+                    return [first.run(jobs[0], serves, ends[0]), checking.result()]
                 finally:
                     for end in ends[0]:  # or the check would wait for an answer for ever
                         end.close()
@@ -65,12 +69,13 @@ class Pool:
         serving, checking = self._confirmed(attempt, confirm)
         return serving, checking
 
-    def _confirmed(self, attempt: Callable[[], list[Ending]], confirm: bool) -> list[Ending]:
+    def _confirmed(self, attempt: Callable[[list[Ending]], list[Ending]], confirm: bool) -> list[Ending]:
+        """``attempt`` is told how the processes ended before, if they waited too long then."""
         with self._gate.together():
-            endings = self._with_retries(attempt)
-        if endings[0].killed == "wall" and confirm:
+            endings = self._with_retries(lambda: attempt([]))
+        if any(ending.killed == "wall" for ending in endings) and confirm:
             with self._gate.alone():
-                endings = self._with_retries(attempt)
+                endings = self._with_retries(lambda: attempt(endings))
         return endings
 
     def _with_retries(self, attempt: Callable[[], list[Ending]]) -> list[Ending]:

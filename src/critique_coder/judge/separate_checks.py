@@ -155,7 +155,7 @@ class _Reader:
                 raise _Unfit
             case ast.Lambda() if not self._is_used_here(node):
                 raise _Unfit
-            case ast.Assign(value=ast.GeneratorExp()):
+            case ast.Assign(value=ast.GeneratorExp()) | ast.Call(func=ast.Name(id="type"), args=[ast.GeneratorExp()]):
                 raise _Unfit
             case ast.Assign(value=ast.Call(func=ast.Name(id=name))) if name in _NO_DATA and name not in self._own:
                 raise _Unfit

@@ -64,6 +64,7 @@ class Ending:
     """How the process of a test ended. Times in seconds, memory in bytes; ``status`` is an exit code or minus a signal.
 
     ``reports`` are the lines that the process left in its channel; ``killed`` names the limit for which it was killed.
+    ``starved_s``: how long it was ready to run and got no processor, told of processes that took long.
     """
 
     status: int
@@ -75,6 +76,7 @@ class Ending:
     stderr: bytes
     reports: tuple[list[Any], ...]
     archive: bytes = b""
+    starved_s: float = 0.0
 
 
 class Worker:
@@ -174,7 +176,7 @@ class Worker:
             _memory_file(content, stack) for content in (job.stdin.encode("utf-8", "surrogateescape"), b"", b"")
         ]
         order = {
-            "time_s": limits.time_s, "wall_s": limits.wall_s, "longest_s": limits.longest_s,
+            "time_s": limits.time_s, "wall_s": limits.patience_s, "longest_s": limits.longest_s,
             "memory_bytes": limits.memory_bytes,
             "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
         }  # fmt: skip
@@ -194,7 +196,7 @@ class Worker:
             self.usable = False
         return Ending(
             status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
-            killed=answer["killed"], stdout=_content(stdout), stderr=_content(stderr),
+            killed=answer["killed"], starved_s=answer["starved_s"], stdout=_content(stdout), stderr=_content(stderr),
             reports=_reports(self._channel, channel_bytes), archive=_content(archive) if job.mode == "build" else b"",
         )  # fmt: skip
 

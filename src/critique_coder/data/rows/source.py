@@ -14,7 +14,7 @@ from critique_coder.data.candidates import cache_of
 from critique_coder.data.label import balance
 from critique_coder.data.mix import Split, Templates, split_of
 from critique_coder.data.rows.settings import ExportSettings
-from critique_coder.data.verify import JudgeOptions, check_unscored, open_judge, verify_solutions
+from critique_coder.data.verify import JudgeOptions, open_judge, verify_solutions
 from critique_coder.models import Sampling, TextModel, open_model
 from critique_coder.prompts import Template, critique_prompt, load_template, parse_judgement
 from critique_coder.records import BadInput, CritiqueRow, Judgement, Problem, Solution, Verdict
@@ -104,9 +104,9 @@ class RowSource:
         self, name: str, problems: dict[str, Problem], solutions: Sequence[Solution], title: str
     ) -> dict[str, Verdict]:
         """Verdicts of new solutions, or on new tests, by solution id; resumable. Raises TooManyUnscored."""
+        file, most = self.work / f"{name}.jsonl", self.settings.judge.max_unscored
         with open_judge(self.settings.judge, self.options) as judge:
-            verdicts = verify_solutions(judge, problems, solutions, self.work / f"{name}.jsonl", title)
-        check_unscored(verdicts, self.settings.judge)
+            verdicts = verify_solutions(judge, problems, solutions, file, title, most)
         return {verdict.solution_id: verdict for verdict in verdicts}
 
     def usable(self, row: CritiqueRow, answer: Answer) -> Judgement | None:

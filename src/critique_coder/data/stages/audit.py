@@ -9,8 +9,7 @@ from critique_coder.data.audit import audit_problem, solutions_to_audit
 from critique_coder.data.index import GroupIndex, problem_index, solution_of, verdict_index
 from critique_coder.data.losses import Loss
 from critique_coder.data.stage import AUDIT_VERDICTS, READ_PROBLEMS, SURVIVORS, WRONG_SOLUTIONS, Counts, Stage, Work
-from critique_coder.data.verify import check_unscored, judge_solutions, open_verifier
-from critique_coder.records import Verdict
+from critique_coder.data.verify import judge_solutions, open_verifier
 from critique_coder.storage import count_lines, read_rows, write_jsonl
 
 _SOLUTIONS = "stages/audit-solutions.jsonl"
@@ -46,9 +45,8 @@ def _judge(work: Work) -> None:
     solutions = (solution_of(row, where) for where, row in read_rows(work.file(_SOLUTIONS)))
     total, output = count_lines(work.file(_SOLUTIONS)), work.file(AUDIT_VERDICTS)
     with open_verifier(work.recipe.judge, replace(work.options, first_failure=True)) as judge:
-        judge_solutions(judge, problems, solutions, total, output, "audit of the problems")
-    found = (Verdict.from_json(row, where) for where, row in read_rows(output))
-    check_unscored(found, work.recipe.judge)
+        most = work.recipe.judge.max_unscored
+        judge_solutions(judge, problems, solutions, total, output, "audit of the problems", most)
 
 
 STAGE = Stage(

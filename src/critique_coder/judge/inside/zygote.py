@@ -209,11 +209,14 @@ class _Watch:
                 self._killed = broken
                 os.kill(self._pid, signal.SIGKILL)
         scratch_bytes = _scratch_bytes(self._level)
+        wall = time.monotonic() - self._started
+        starved = self._starved() if wall > self._limits["wall_s"] / 4 else 0.0  # it is dead, and still has its numbers
         _, status, usage = os.wait4(self._pid, 0)
         return {
             "status": os.waitstatus_to_exitcode(status),
             "cpu_s": usage.ru_utime + usage.ru_stime,
-            "wall_s": time.monotonic() - self._started,
+            "wall_s": wall,
+            "starved_s": starved,
             "memory": usage.ru_maxrss * 1024 + scratch_bytes,
             "killed": self._killed,
         }
