@@ -278,7 +278,7 @@ class NodeWorkers(Generic[T, R]):
             return
         self._look()
         pool = self._data.ActorPoolStrategy(
-            size=len(self._actors), max_concurrent_calls_per_actor=self._ahead,
+            size=min(len(self._actors), len(rows)), max_concurrent_calls_per_actor=self._ahead,
             max_tasks_in_flight_per_actor=self._ahead, enable_true_multi_threading=True,
         )  # fmt: skip
         dataset = self._data.from_items(rows, override_num_blocks=len(rows)).map_batches(
