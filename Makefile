@@ -13,7 +13,7 @@ demo-long: $(VENV)/ready
 
 # Files of tests side by side, one thread of torch each, so that they do not fight for the processors.
 test: $(VENV)/ready-to-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready-to-test
 	$(BIN)/ruff check src tests benchmarks
@@ -25,16 +25,17 @@ format: $(VENV)/ready-to-test
 	$(BIN)/ruff format src tests benchmarks
 
 # The CPU build of torch first: the one that the plain index would choose brings gigabytes of CUDA to a laptop.
-# It is looked for where pip is set up to look, and then on PyTorch's own index.
+# It is looked for where pip is set up to look, and then on PyTorch's own index. What is installed for the demo is
+# compiled when it is first imported: compiling all of it takes longer than all the rest of pip's work.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := torch==2.13.0+cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 $(VENV)/ready: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --constraint requirements.lock "$(TORCH)" 2>/dev/null \
-	  || $(PIP) install --constraint requirements.lock "$(TORCH)" --extra-index-url $(TORCH_INDEX)
-	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-compile --constraint requirements.lock "$(TORCH)" 2>/dev/null \
+	  || $(PIP) install --no-compile --constraint requirements.lock "$(TORCH)" --extra-index-url $(TORCH_INDEX)
+	$(PIP) install --quiet --no-compile --requirement requirements.lock
 	$(PIP) install --quiet --no-deps --editable .
 	touch $@
 

@@ -119,6 +119,34 @@ def test_the_same_seed_gives_the_same_and_another_another(model: Any) -> None:
     assert first == again != tokens_of(generate(model, prompts, other, end_ids=frozenset({END}), batch_size=4))
 
 
+def test_one_core_draws_what_two_draw(model: Any) -> None:
+    cores, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(tokens_of(generate(model, PROMPTS * 4, FREE, end_ids=frozenset({END}), batch_size=5)))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(cores)
+    assert found[0] == found[1]
+
+
+def test_what_goes_wrong_while_drawing_ends_the_drawing(model: Any) -> None:
+    calls: list[int] = []
+
+    def full(tokens: int, rows: int) -> None:
+        calls.append(tokens)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(model, PROMPTS * 4, FREE, end_ids=frozenset(), batch_size=4, on_tokens=full)
+    assert len(calls) <= 2 * torch.get_num_threads()
+
+
+def test_no_prompts_get_no_answers(model: Any) -> None:
+    assert generate(model, [], FREE, end_ids=frozenset()) == []
+
+
 def test_equal_prompts_get_different_samples(model: Any) -> None:
     rows = tokens_of(generate(model, [PROMPTS[0]] * 8, FREE, end_ids=frozenset()))
     assert len({tuple(row) for row in rows}) == 8

@@ -51,7 +51,7 @@ class InPlaceLayer(DynamicLayer):  # type: ignore[misc]
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep the rows ``indices``, in that order; only rows that change their place are copied."""
-        moved = (indices != torch.arange(len(indices))).nonzero()[:, 0]
+        moved = (indices != torch.arange(len(indices), device=indices.device)).nonzero()[:, 0]
         for states in (self.keys, self.values):
             states[moved] = states[indices[moved]]
         self._show(len(indices), self.keys.shape[-2])

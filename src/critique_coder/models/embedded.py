@@ -100,7 +100,9 @@ def _convert(gguf: Path, folder: Path) -> None:
         quantised: Any = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     config = quantised.config.to_dict()
     config.pop("quantization_config", None)
-    plain = AutoModelForCausalLM.from_config(type(quantised.config)(**config))
-    plain.load_state_dict(quantised.state_dict())
+    with torch.device("meta"):  # weights that are replaced at once need not be drawn
+        plain = AutoModelForCausalLM.from_config(type(quantised.config)(**config))
+    plain.load_state_dict(quantised.state_dict(), assign=True)
+    plain.tie_weights()
     plain.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

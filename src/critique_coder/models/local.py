@@ -26,9 +26,12 @@ class LocalModel:
 
     @classmethod
     def load(cls, source: str | Path, dtype: torch.dtype | None = None, batch_size: int = 64) -> LocalModel:
-        """Load from a folder or a hub id, by default in the format that is fastest here; raises ModelError."""
+        """Load from a folder or a hub id, by default in the format that is fastest here; raises ModelError.
+
+        A GPU is used where there is one.
+        """
         model, tokenizer = load_pretrained(source, dtype or compute_dtype())
-        model.eval()
+        model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(model, tokenizer, name_of(source), batch_size)
 
     @property

@@ -9,8 +9,11 @@ and with ``top_k`` the draw is made among ``top_k`` tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Lock
 from typing import Any
 
 import torch
@@ -19,6 +22,9 @@ from critique_coder.models.base import Sampling
 from critique_coder.models.cache import spread_cache
 
 Tokens = list[int]
+
+_SIDE_BY_SIDE = 2
+"""Parts of a batch on a processor: between the products of one part lies much that does not use several cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,6 @@ class Generated:
     finished: bool
 
 
-@torch.inference_mode()
 def generate(
     model: Any,
     prompts: Sequence[Tokens],
@@ -42,21 +47,46 @@ def generate(
 ) -> list[Generated]:
     """Sample one continuation for each entry of ``prompts``; equal neighbours share their encoded prefix.
 
-    The result has the order of ``prompts``. The same seed, prompts and ``batch_size`` give the same result on the same
-    machine. ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was
-    last called.
+    ``batch_size`` rows are under way at a time; on a processor, in two halves with half of the cores each. The result
+    has the order of ``prompts``. The same seed, prompts and ``batch_size`` give the same result on the same machine.
+    ``on_tokens(tokens, rows)`` is told how many tokens were drawn and how many rows have ended since it was last
+    called.
     """
-    generator = torch.Generator().manual_seed(sampling.seed)
-    results: list[Generated | None] = [None] * len(prompts)
-    for batch in _batches(prompts, batch_size):
-        rows = _Batch(model, prompts, batch, sampling, end_ids, generator)
-        while rows.active:
+    parts = _SIDE_BY_SIDE if model.device.type == "cpu" else 1
+    batches = _batches(prompts, max(1, -(-min(batch_size, len(prompts)) // parts)))
+    seeds = torch.randint(2**62, (len(batches),), generator=torch.Generator().manual_seed(sampling.seed)).tolist()
+    stop, telling = Event(), Lock()
+
+    @torch.inference_mode()
+    def drawn(batch: list[int], seed: int) -> dict[int, Generated]:
+        rows = _Batch(model, prompts, batch, sampling, end_ids, torch.Generator(model.device).manual_seed(seed))
+        while rows.active and not stop.is_set():
             before = len(rows.active)
             rows.step()
-            on_tokens(before, before - len(rows.active))
-        for index, generated in rows.results.items():
-            results[index] = generated
-    return [row for row in results if row is not None]
+            with telling:
+                on_tokens(before, before - len(rows.active))
+        return rows.results
+
+    results: dict[int, Generated] = {}
+    with _workers(min(parts, len(batches))) as pool:
+        try:
+            for found in pool.map(drawn, batches, seeds):
+                results |= found
+        finally:
+            stop.set()  # after an error or Ctrl-C the other batches need not go on
+    return [results[index] for index in range(len(prompts))]
+
+
+@contextmanager
+def _workers(most: int) -> Iterator[ThreadPoolExecutor]:
+    """Up to ``most`` threads, among which the cores that torch may use are divided."""
+    cores = torch.get_num_threads()
+    count = max(1, min(most, cores))
+    with ThreadPoolExecutor(count, "sampling", torch.set_num_threads, (cores // count,)) as pool:
+        try:
+            yield pool
+        finally:
+            torch.set_num_threads(cores)  # each thread has its own number; this one is for those that begin later
 
 
 def _batches(prompts: Sequence[Tokens], batch_size: int) -> list[list[int]]:
@@ -93,18 +123,21 @@ class _Batch:
                 distinct.append(prompt)
             owner.append(len(distinct) - 1)
         width = max(len(prompt) for prompt in distinct)
-        ids = torch.tensor([[0] * (width - len(p)) + p for p in distinct])
-        mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
+        ids = self._tensor([[0] * (width - len(p)) + p for p in distinct])
+        mask = self._tensor([[0] * (width - len(p)) + [1] * len(p) for p in distinct])
         positions = (mask.cumsum(1) - 1).clamp(min=0)
-        last = torch.tensor([-1])  # by index: a slice would make torch copy the output layer for every row
+        last = self._tensor([-1])  # by index: a slice would make torch copy the output layer for every row
         out = self._model(
             input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=last
         )
-        rows = torch.tensor(owner)
+        rows = self._tensor(owner)
         self._cache = spread_cache(out.past_key_values, rows, self._sampling.max_tokens)
         self._mask = mask[rows]
         self._position = positions[rows, -1:]
         self._logits = out.logits[rows, -1]
+
+    def _tensor(self, values: list[Any]) -> torch.Tensor:
+        return torch.tensor(values, device=self._model.device)
 
     def step(self) -> None:
         """Draw one token for every active row; rows that ended leave the batch."""
@@ -124,7 +157,7 @@ class _Batch:
         order = _holes_filled(stay)
         self._keep(order)
         if self.active:
-            self._advance(tokens[torch.tensor(order)])
+            self._advance(tokens[self._tensor(order)])
 
     def _keep(self, order: list[int]) -> None:
         if len(order) == len(self.active):
@@ -132,7 +165,7 @@ class _Batch:
         self.active = [self.active[place] for place in order]
         if not order:
             return
-        rows = torch.tensor(order)
+        rows = self._tensor(order)
         self._cache.batch_select_indices(rows)
         self._mask, self._position = self._mask[rows], self._position[rows]
 
@@ -164,19 +197,30 @@ def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -
     """
     if sampling.temperature == 0:
         best = logits.argmax(-1)
-        return best, torch.zeros(len(best))
+        return best, torch.zeros(len(best), device=best.device)
     if sampling.top_k:
         values, ids = logits.topk(min(sampling.top_k, logits.shape[-1]), dim=-1)
     elif sampling.top_p < 1:
         values, ids = logits.sort(dim=-1, descending=True)
     else:
-        logp = (logits.float() / sampling.temperature).log_softmax(-1)
-        noise = torch.empty_like(logp).exponential_(generator=generator).log_()
-        chosen = (logp - noise).argmax(-1)
-        return chosen, logp.gather(-1, chosen[:, None])[:, 0]
-    logp = (values.float() / sampling.temperature).log_softmax(-1)
+        return _pick((logits.float() / sampling.temperature).softmax(-1), generator)
+    chances = (values.float() / sampling.temperature).softmax(-1)
     if sampling.top_p < 1:
-        mass_before = logp.exp().cumsum(-1) - logp.exp()
-        logp = logp.masked_fill(mass_before >= sampling.top_p, float("-inf")).log_softmax(-1)
-    place = torch.multinomial(logp.exp(), 1, generator=generator)
-    return ids.gather(-1, place)[:, 0], logp.gather(-1, place)[:, 0]
+        mass_before = chances.cumsum(-1) - chances
+        chances = chances.masked_fill(mass_before >= sampling.top_p, 0.0)
+        chances /= chances.sum(-1, keepdim=True)
+    place, logprob = _pick(chances, generator)
+    return ids.gather(-1, place[:, None])[:, 0], logprob
+
+
+def _pick(chances: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """A place drawn from each row of ``chances`` (rows, n), and the logarithm of its chance.
+
+    By one random number a row: ``torch.multinomial`` draws one for every place, which over a whole vocabulary costs
+    more than the model's own work.
+    """
+    below = chances.cumsum(-1)
+    # from the upper end down, so that no place without a chance is hit: 1 - [0, 1) is never 0
+    mark = (1 - torch.rand((len(chances), 1), generator=generator, device=chances.device)) * below[:, -1:]
+    place = torch.searchsorted(below, mark)
+    return place[:, 0], chances.gather(-1, place)[:, 0].log()

@@ -19,25 +19,17 @@ _WORTH_SHARING = 8
 def completion_logprobs(
     model: Any, input_ids: Tensor, attention_mask: Tensor, length: int, temperature: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of each of the last ``length`` tokens, as ``vocabulary_logprobs`` reads them.
+    """Log-probability and entropy of each of the last ``length`` tokens, as ``completion_logits`` reads them.
 
     Both results have shape (rows, ``length``); the entropy carries no gradient.
     """
-    logp = vocabulary_logprobs(model, input_ids, attention_mask, length, temperature)
-    with torch.no_grad():
-        entropy = -(logp.exp() * logp).sum(-1)
-    return chosen(logp, input_ids[:, -length:]), entropy
+    logits = completion_logits(model, input_ids, attention_mask, length)
+    logprobs, entropy = logprobs_of(logits, input_ids[:, -length:, None], temperature)
+    return logprobs[..., 0], entropy
 
 
-def chosen(logp: Tensor, tokens: Tensor) -> Tensor:
-    """The log-probabilities (rows, length) of ``tokens`` (rows, length) among those of all tokens."""
-    return logp.gather(-1, tokens[..., None])[..., 0]
-
-
-def vocabulary_logprobs(
-    model: Any, input_ids: Tensor, attention_mask: Tensor, length: int, temperature: float = 1.0
-) -> Tensor:
-    """Log-probability of every token of the vocabulary at each of the last ``length`` places: (rows, length, tokens).
+def completion_logits(model: Any, input_ids: Tensor, attention_mask: Tensor, length: int) -> Tensor:
+    """The logits from which each of the last ``length`` tokens is drawn: (rows, length, vocabulary).
 
     ``input_ids`` and ``attention_mask`` have shape (rows, tokens); completions begin in the same column, padding may
     stand anywhere. Columns at the beginning that all rows have in common (the prompt of a group's rollouts, the system
@@ -55,7 +47,7 @@ def vocabulary_logprobs(
             use_cache=True,
         ).past_key_values
         cache.batch_repeat_interleave(len(input_ids))
-    logits = model(
+    logits: Tensor = model(
         input_ids=input_ids[:, shared:],
         attention_mask=attention_mask,
         position_ids=positions[:, shared:],
@@ -63,8 +55,46 @@ def vocabulary_logprobs(
         logits_to_keep=length + 1,
         use_cache=cache is not None,
     ).logits
-    scaled: Tensor = logits[:, :-1].float() / temperature
-    return scaled.log_softmax(-1)
+    return logits[:, :-1]
+
+
+def logprobs_of(logits: Tensor, tokens: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of ``tokens`` (rows, length, k) under ``logits`` (rows, length, vocabulary), and entropies.
+
+    Results have shape (rows, length, k) and (rows, length), in float32 and nats; the entropy carries no gradient.
+    """
+    logprobs, entropy = _Logprobs.apply(logits, tokens, temperature)  # type: ignore[no-untyped-call]
+    return logprobs, entropy
+
+
+class _Logprobs(torch.autograd.Function):
+    """A row at a time: the distributions of a whole batch over the vocabulary would be written to memory many times."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, tokens: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        found, entropies, sums = [], [], []
+        for row, wanted in zip(logits, tokens, strict=True):
+            scaled = row.float() / temperature
+            log_sum = scaled.logsumexp(-1, keepdim=True)
+            found.append(scaled.gather(-1, wanted) - log_sum)
+            entropies.append(log_sum[:, 0] - ((scaled - log_sum).exp_() * scaled).sum(-1))
+            sums.append(log_sum)
+        entropy = torch.stack(entropies)
+        ctx.save_for_backward(logits, tokens, torch.stack(sums))
+        ctx.temperature = temperature
+        ctx.mark_non_differentiable(entropy)
+        return torch.stack(found), entropy
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """Of log p(token), by each logit: (1 where it is the token's, else 0, less its probability) / temperature."""
+        logits, tokens, sums = ctx.saved_tensors
+        result = torch.empty_like(logits)
+        for place, (row, wanted, log_sum, gradient) in enumerate(zip(logits, tokens, sums, gradients[0], strict=True)):
+            chances = (row.float() / ctx.temperature - log_sum).exp_()
+            chances.mul_(-gradient.sum(-1, keepdim=True)).scatter_add_(-1, wanted, gradient)
+            result[place] = chances.div_(ctx.temperature)
+        return result, None, None
 
 
 def _common_columns(input_ids: Tensor, attention_mask: Tensor, most: int) -> int:

@@ -298,10 +298,14 @@ def _stop_when_unscored(scored: list[Scored], judged: dict[str, int], recipe: Tr
 
 
 def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
-    """The model to train, in float32 and with its first layers frozen as the recipe says, and its tokenizer."""
+    """The model to train, in float32 and with its first layers frozen as the recipe says, and its tokenizer.
+
+    What is frozen lies in the format in which it is multiplied, or it would be converted for every product.
+    """
     import torch
 
     from critique_coder.models.local import load_pretrained
+    from critique_coder.models.precision import compute_dtype
 
     torch.manual_seed(recipe.seed)
     model, tokenizer = load_pretrained(source, torch.float32)
@@ -312,7 +316,7 @@ def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
                 f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; choose fewer than {len(layers)}"
             )
         for part in (model.get_input_embeddings(), *layers[: recipe.freeze_layers]):
-            part.requires_grad_(False)
+            part.requires_grad_(False).to(compute_dtype())
     return model, tokenizer
 
 

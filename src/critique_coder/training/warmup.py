@@ -17,7 +17,7 @@ from critique_coder.models.local import encode_chat
 from critique_coder.models.precision import compute_dtype
 from critique_coder.models.sampling import Tokens
 from critique_coder.records import Json
-from critique_coder.training.logprobs import chosen, vocabulary_logprobs
+from critique_coder.training.logprobs import completion_logits, logprobs_of
 from critique_coder.training.recipe import WarmupSettings
 
 EndOfStep = Callable[[int, dict[str, float]], None]
@@ -39,8 +39,9 @@ def warmup_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """
     weights, others, share = inputs["weights"], inputs["others"], inputs["others_share"]
     length = weights.shape[1]
-    logp = vocabulary_logprobs(model, inputs["input_ids"], inputs["attention_mask"], length)
-    likely = (1 - share) * chosen(logp, inputs["input_ids"][:, -length:]) + share * chosen(logp, others)
+    logits = completion_logits(model, inputs["input_ids"], inputs["attention_mask"], length)
+    logprobs, _ = logprobs_of(logits, torch.stack([inputs["input_ids"][:, -length:], others], dim=-1))
+    likely = (1 - share) * logprobs[..., 0] + share * logprobs[..., 1]
     return -(likely * weights).sum() / weights.sum()
 
 
