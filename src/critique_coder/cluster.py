@@ -38,6 +38,9 @@ _LOOK_EVERY_S = 2.0
 _LAST_WAIT_S = 60.0
 """How long work under way is waited for when something else has failed for good."""
 
+_EXECUTOR = "StreamingExecutor"
+"""How the names of the threads begin in which Ray Data runs its datasets."""
+
 
 class _Stopped(Exception):
     """Stands for an item that is not begun any more, since another has failed."""
@@ -149,6 +152,9 @@ class NodeWorkers(Generic[T, R]):
         self._end_workers()
         self._actors.clear()
         if self._ours and self._ray.is_initialized():
+            for thread in threading.enumerate():  # Ray ends the process when one of these asks for it after its end
+                if thread.name.startswith(_EXECUTOR):
+                    thread.join(_LAST_WAIT_S)
             self._ray.shutdown()
 
     def _end_workers(self) -> None:
