@@ -96,7 +96,10 @@ def test_waiting_is_another_limit_and_is_confirmed(judge: Judge, monkeypatch: py
 def oversubscribed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Four other programs for each processor, all computing."""
     monkeypatch.setattr(Limits, "longest_s", property(lambda self: 60.0))
-    command = [sys.executable, "-I", "-S", "-c", "while True: pass"]
+    busy = (
+        "import time\nend = time.monotonic() + 200\nwhile time.monotonic() < end: pass"  # not for ever, should we die
+    )
+    command = [sys.executable, "-I", "-S", "-c", busy]
     count = 4 * len(os.sched_getaffinity(0))
     # kernels share the processor between sessions first; in one of their own all would count as one
     programs = [subprocess.Popen(command, start_new_session=True) for _ in range(count)]
