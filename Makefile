@@ -26,7 +26,7 @@ format: $(VENV)/ready-to-test
 
 # The CPU build of torch first: the one that the plain index would choose brings gigabytes of CUDA to a laptop.
 # It is looked for where pip is set up to look, and then on PyTorch's own index. What is installed for the demo is
-# compiled when it is first imported: compiling all of it takes longer than all the rest of pip's work.
+# compiled when it is first imported: most of it never is.
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH := torch==2.13.0+cpu
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu

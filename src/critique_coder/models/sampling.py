@@ -95,7 +95,7 @@ def _workers(most: int) -> Iterator[ThreadPoolExecutor]:
 def _give_memory_back() -> None:
     """Return what was freed to the system, where the C library can (glibc): it keeps a reserve for every thread.
 
-    Without it a run that samples and trains by turns holds more than twice of what it uses.
+    Without it a run that samples and trains by turns grows from stage to stage.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
@@ -230,7 +230,7 @@ def _pick(chances: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tens
     """A place drawn from each row of ``chances`` (rows, n), and the logarithm of its chance.
 
     By one random number a row: ``torch.multinomial`` draws one for every place, which over a whole vocabulary costs
-    more than the model's own work.
+    as much time as the model's matrix products.
     """
     below = chances.cumsum(-1)
     # from the upper end down, so that no place without a chance is hit: 1 - [0, 1) is never 0
