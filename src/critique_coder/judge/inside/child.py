@@ -4,7 +4,7 @@ Everything it needs after the solution's code has started is bound to locals bef
 builtins or modules changes its own answers at most.
 """
 
-# ruff: noqa: PTH103, PTH120 - raw paths are the matter here
+# ruff: noqa: PTH103, PTH108, PTH120 - raw paths are the matter here
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ _DENIALS = (1, 13, 30)  # EPERM, EACCES, EROFS
 _STACK_BYTES = 120 << 20  # the gap that the kernel leaves below the stack of a process is 128 MiB
 _VIRTUAL_EXTRA = 1 << 30  # room for stacks and mappings that are reserved and not used
 _OPEN_FILES, _PROCESSES = 256, 128
+_LIMITS_OF_TEST = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
 _ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
@@ -92,7 +93,7 @@ class Runner:
         try:
             assert self._mapping is not None
             channel = Channel(self._mapping, self._mapped)
-            job = marshal.loads(os.pread(self._job, order.job_bytes, 0))
+            job = _read_job(self._job, order.job_bytes)
             moved = [*descriptors[:COMPLAINT], complaint, *descriptors[COMPLAINT:], self._compiled]
             for target, descriptor in enumerate(moved):
                 os.dup2(descriptor, target)
@@ -120,8 +121,7 @@ class Runner:
             if os.getppid() != self._zygote:  # it died before we asked to die with it
                 raise OSError("the zygote is gone")
         self._be_seen()
-        for kind, pair in self._limits.of_test:
-            resource.setrlimit(kind, pair)
+        _put_limits(self._limits.of_test)
         if self._level == "light":
             writable = [self._scratch, "/dev/null", "/dev/full", "/dev/zero"]
             landlock.restrict([*self._readable, f"/proc/{os.getpid()}"], writable)
@@ -143,7 +143,7 @@ class _ResourceLimits:
             resource.setrlimit(kind, _at_most(_hard(kind), value))
         stack = _hard(resource.RLIMIT_STACK)  # the hard limit stays: programs raise their own stack to it
         resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack))
-        self._hard = [(kind, _hard(kind)) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)]
+        self._hard = [(kind, _hard(kind)) for kind in _LIMITS_OF_TEST]
         self.of_test: list[tuple[int, tuple[int, int]]] = []
         """What the process of a test puts on itself: kind, soft and hard limit."""
         self._prepared: tuple[float, int, int] | None = None
@@ -159,6 +159,11 @@ class _ResourceLimits:
         ]
 
 
+def _put_limits(limits: list[tuple[int, tuple[int, int]]]) -> None:
+    for kind, pair in limits:
+        resource.setrlimit(kind, pair)
+
+
 def _hard(kind: int) -> int:
     return resource.getrlimit(kind)[1]
 
@@ -172,13 +177,26 @@ def warm_up() -> None:
     """Do in the zygote what every test does: what an interpreter learns of its code is then learnt once, before the
     fork, and the pages in which it writes it down need not be copied for each test.
     """
-    job = {"mode": "calls", "calls": [{"function": "f", "args": [[1, 2], {"$tuple": [0.5, "x"]}], "kwargs": {}}]}
-    for _ in range(_REPEATS):
+    call = {"function": "f", "args": [[1, 2], {"$tuple": [0.5, "x"]}], "kwargs": {}}
+    kept = os.open(".warm-up", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.unlink(".warm-up")
+    be_unseen = prepared_prctl(PR_SET_DUMPABLE, 0)
+    limits = [(kind, resource.getrlimit(kind)) for kind in _LIMITS_OF_TEST]
+    for source in [_EXAMPLE, "def f(): 1 / 0"] * _REPEATS:
+        written = marshal.dumps(
+            {"mode": "calls", "sources": [source], "calls": [call], "imports": "", "again": True}, 2
+        )
+        os.pwrite(kept, written, 0)
+        job = _read_job(kept, len(written))
+        be_unseen()
+        _put_limits(limits)
         channel = Channel(bytearray(1 << 16), 1 << 16)
-        for source in (_EXAMPLE, "def f(): 1 / 0"):
-            _place_module()
-            code = marshal.loads(marshal.dumps(compile(source, FILE_NAME, "exec", dont_inherit=True)))
-            run_job({**job, "imports": ""}, code, channel)
+        os.ftruncate(kept, 0)
+        _place_module()
+        _compile(job["sources"], channel, kept, job["again"])
+        run_job(job, _compile(job["sources"], channel, kept, job["again"]), channel)
+        os.ftruncate(kept, 0)
+    os.close(kept)
     _place_module()
     linecache.cache.clear()
     random.seed(0)
@@ -226,6 +244,10 @@ def _place_module() -> None:
     module = types.ModuleType("solution")
     module.__dict__.update(__file__=FILE_NAME, __builtins__=builtins)
     sys.modules["__main__"] = sys.modules["solution"] = module
+
+
+def _read_job(kept: int, size: int) -> dict[str, Any]:
+    return marshal.loads(os.pread(kept, size, 0))  # type: ignore[no-any-return]
 
 
 def _compile(sources: list[str], channel: Channel, kept: int, again: bool) -> types.CodeType | None:
