@@ -30,6 +30,7 @@ from typing import Any
 TESTS = 5
 WORKERS = 2
 TIME_LIMIT_S = 2.0
+LONG_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def work(count: int) -> list[Item]:
 
 
 def that_end(items: Sequence[Item]) -> list[Item]:
-    """Without the mutants that run for ever: what is measured is the price of a verdict, not of waiting."""
+    """Without the mutants that run for ever or compute for long: what is measured is the price of a verdict."""
     from critique_coder.judge import Judge
     from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind
 
@@ -73,11 +74,15 @@ def that_end(items: Sequence[Item]) -> list[Item]:
         (Problem(f"p{n}", "s", tuple(TestCase(TestKind.SCRIPT, code=line) for line in item.asserts())), item)
         for n, item in enumerate(items)
     ]
-    with Judge(WORKERS, time_limit_s=TIME_LIMIT_S / 2, first_failure=True) as judge:
+    with Judge(WORKERS, time_limit_s=TIME_LIMIT_S / 2) as judge:
         asked = [(problem, Solution(f"{problem.id}/s", problem.id, code=item.code)) for problem, item in pairs]
         verdicts = list(judge.verify_many(asked))
     ends = (Outcome.PASSED, Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR)
-    return [item for item, verdict in zip(items, verdicts, strict=True) if verdict.outcome in ends]
+    return [
+        item
+        for item, verdict in zip(items, verdicts, strict=True)
+        if verdict.outcome in ends and all(test.time_s < LONG_S for test in verdict.tests)
+    ]
 
 
 def _call(code: str) -> tuple[str, list[Any], Any] | None:
@@ -173,7 +178,8 @@ def interpreter(items: Sequence[Item], before: Sequence[str] = ()) -> list[bool]
 
     def one(item: Item) -> bool:
         command = [*before, str(Path(sys.executable).resolve()), "-I", "-S", "-"]
-        return all(_ends_well(command, f"{item.code}\n{line}\n".encode()) for line in item.asserts())
+        ended = [_ends_well(command, f"{item.code}\n{line}\n".encode()) for line in item.asserts()]
+        return all(ended)
 
     return _threads(one, items)
 
