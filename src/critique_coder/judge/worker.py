@@ -27,6 +27,7 @@ from .inside.report import HEADER_BYTES
 from .inside.scratch import empty_folder
 from .isolation import Isolation, IsolationError
 from .limits import Limits
+from .packages import NO_PACKAGES, Packages
 
 _START_S, _GRACE_S = 30.0, 30.0
 _INSIDE = Path(__file__).with_name("inside") / "__main__.py"
@@ -89,11 +90,14 @@ class Worker:
     """Starts the zygote at construction; raises IsolationError when it cannot have the level, WorkerLost otherwise.
 
     ``toolchain``: paths that programs of another language need; such a worker runs these instead of Python.
+    ``packages``: what Python programs may import beside the standard library.
     """
 
-    def __init__(self, level: Isolation, toolchain: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, level: Isolation, toolchain: tuple[str, ...] | None = None, packages: Packages = NO_PACKAGES
+    ) -> None:
         self.level = level
-        self.toolchain = toolchain
+        self.toolchain, self.packages = toolchain, packages
         self._scratch = None if level is Isolation.FULL else tempfile.mkdtemp(prefix="critique-coder-")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [
@@ -105,7 +109,7 @@ class Worker:
             str(theirs.fileno()),
             level.value,
             self._scratch or "-",
-            *([] if toolchain is None else [json.dumps(toolchain)]),
+            json.dumps({"toolchain": toolchain, "modules": dict(packages.modules), "paths": packages.paths}),
         ]
         null = subprocess.DEVNULL
         try:

@@ -42,6 +42,8 @@ _OPEN_FILES, _PROCESSES = 256, 128
 _LIMITS_OF_TEST = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
 _ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
 
 class Runner:
     """What is done before the fork, so that little memory is touched, and thus copied, after it.
@@ -52,9 +54,9 @@ class Runner:
 
     processes = False
 
-    def __init__(self, level: str, scratch: str) -> None:
+    def __init__(self, level: str, scratch: str, packages: list[str]) -> None:
         self._level, self._scratch, self._zygote = level, scratch, os.getpid()
-        self._readable = [] if level == "full" else [*jail.runtime_paths(), *jail.DEVICES]
+        self._readable = [] if level == "full" else [*jail.runtime_paths(), *packages, *jail.DEVICES]
         # as first process of a namespace the zygote takes all others with it
         self._die_with_zygote = None if level == "full" else prepared_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         # lets the zygote read how much memory we use; another solution never runs beside us
@@ -67,6 +69,8 @@ class Runner:
         self._mapped = 0
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
+        if packages:  # numerical ones would start a thread for each processor
+            os.environ.update(dict.fromkeys(_THREADS, "1"))
         for word in ("exit", "quit"):
             setattr(builtins, word, _sitebuiltins.Quitter(word, "Ctrl-D (i.e. EOF)"))
         sys.argv[:] = [FILE_NAME]

@@ -17,9 +17,10 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from collections.abc import Callable
-from typing import NoReturn, Protocol
+from typing import NamedTuple, NoReturn, Protocol
 
 from . import child, family, jail
 from .orders import Order, Told, pack_failure, pack_told, read_order
@@ -54,31 +55,41 @@ class Runner(Protocol):
         """Be the process of the test."""
 
 
-def prepare(for_python: bool) -> Callable[..., Runner]:
+class Room(NamedTuple):
+    """What tests find beside Python: ``toolchain``, the paths that programs of another language need, when they are
+    such; ``modules`` and ``paths``, installed packages that they may import, and all that must be readable for it.
+    """
+
+    toolchain: list[str] | None
+    modules: dict[str, str]
+    paths: list[str]
+
+
+def room_of(settings: str) -> Room:
+    """From JSON."""
+    return Room(**json.loads(settings))
+
+
+def prepare(room: Room) -> Callable[..., Runner]:
     """Import what tests need, and give what makes their runner; the modules of this folder can still be found."""
-    if not for_python:
+    if room.toolchain is not None:
         return importlib.import_module(".programs", __package__).Runner  # type: ignore[no-any-return]
     for name in _PRELOADED:
         importlib.import_module(name)
+    if room.modules:
+        finder = importlib.import_module(".packages", __package__).Finder(room.modules)
+        sys.meta_path.append(finder)
     return child.Runner
 
 
-def main(
-    make_runner: Callable[..., Runner], control_descriptor: int, level: str, scratch: str, toolchain: str | None = None
-) -> None:
-    """Enter the jail, say that we are ready or why not, and serve until the caller hangs up.
-
-    ``toolchain``: as JSON, the paths that programs of another language need; then the tests are such programs.
-    """
+def main(make_runner: Callable[..., Runner], room: Room, control_descriptor: int, level: str, scratch: str) -> None:
+    """Enter the jail, say that we are ready or why not, and serve until the caller hangs up."""
     control = _socket.socket(fileno=_above_targets(control_descriptor))
     try:
-        paths = None if toolchain is None else json.loads(toolchain)
-        jail.enter(level, scratch, control, paths)
-        if paths is None:
-            runner = make_runner(level, scratch)
+        jail.enter(level, scratch, control, room.toolchain, room.paths)
+        runner = make_runner(level, scratch, room.paths if room.toolchain is None else room.toolchain)
+        if room.toolchain is None:
             child.warm_up()
-        else:
-            runner = make_runner(level, scratch, paths)
     except Exception as error:  # whatever it was, the caller must hear of it and decide
         control.send(json.dumps({"error": f"{type(error).__name__}: {error}"}).encode())
         os._exit(1)
