@@ -38,8 +38,8 @@ def unsafe_option(function: F) -> F:
 
 def packages_option(function: F) -> F:
     """``--package NAME``, as often as needed."""
-    return click.option("--package", "packages", multiple=True, metavar="NAME",
-                        help="An installed package that programs may import, such as numpy; again for more.")(function)  # fmt: skip
+    told = "An installed package that programs may import, such as numpy; again for more."
+    return click.option("--package", "packages", multiple=True, metavar="NAME", help=told)(function)
 
 
 def print_config_option(function: F) -> F:
