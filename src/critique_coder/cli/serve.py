@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from critique_coder.cli.options import UNSAFE_HELP
+from critique_coder.cli.options import UNSAFE_HELP, packages_option
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -22,6 +22,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
               help="Processor seconds a test, where a request says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where a request says nothing.")  # fmt: skip
+@packages_option
 @click.option("--unsafe-no-isolation", is_flag=True, help=UNSAFE_HELP)
 @click.option("--json", "as_json", is_flag=True, help="Print where it listens as JSON.")
 def command(
@@ -32,6 +33,7 @@ def command(
     most_waiting: int,
     time_limit: float,
     memory_limit: float,
+    packages: tuple[str, ...],
     unsafe_no_isolation: bool,
     as_json: bool,
 ) -> None:
@@ -60,7 +62,7 @@ def command(
     from critique_coder.prompts import extract_code
 
     listening = bound(host, port)
-    judge = Judge(workers, time_limit, memory_limit, allow_no_isolation=unsafe_no_isolation)
+    judge = Judge(workers, time_limit, memory_limit, allow_no_isolation=unsafe_no_isolation, packages=packages)
     server = uvicorn.Server(
         uvicorn.Config(application(judge, extract_code, token, most_waiting), log_level="warning", access_log=False)
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from critique_coder.cli.options import finish, json_option, judge_options, unsafe_option
+from critique_coder.cli.options import finish, json_option, judge_options, packages_option, unsafe_option
 
 if TYPE_CHECKING:
     from critique_coder.data.validate import Validation
@@ -29,6 +29,7 @@ _SHOWN = 20
               help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where the problem says nothing.")  # fmt: skip
+@packages_option
 @click.option("--output", "-o", type=click.Path(path_type=Path),
               help="Keep the verdicts in this file; after a kill the same command goes on from it.")  # fmt: skip
 @unsafe_option
@@ -41,6 +42,7 @@ def command(
     workers: int | None,
     time_limit: float,
     memory_limit: float,
+    packages: tuple[str, ...],
     output: Path | None,
     unsafe_no_isolation: bool,
     as_json: bool,
@@ -59,6 +61,7 @@ def command(
     from critique_coder.data.validate import to_judge, validation
     from critique_coder.data.verify import open_judge, verify_solutions
     from critique_coder.judge.languages import require
+    from critique_coder.judge.packages import installed
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput
     from critique_coder.storage import read_solutions, sha256_file
@@ -74,11 +77,15 @@ def command(
     if not solutions:
         raise BadInput(f"{problems}: has neither references nor wrong solutions, so there is nothing to check it by")
     require(problem.language for problem in corpus.problems)
-    settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
+    installed(packages)
+    settings = JudgeSettings(
+        workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit, packages=list(packages)
+    )
     if output is not None:
         files = [sha256_file(file) for file in (*corpus.files, *([wrong] if wrong else []))]
         limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit}
-        claim_output(output, {"problems": files, "mutants": mutants, "repeats": repeats, **limits})
+        allowed = {"packages": list(packages)} if packages else {}
+        claim_output(output, {"problems": files, "mutants": mutants, "repeats": repeats, **limits, **allowed})
     with (
         tempfile.TemporaryDirectory(prefix="critique-coder-validate-") as folder,
         open_judge(settings, judge_options(unsafe_no_isolation)) as judge,

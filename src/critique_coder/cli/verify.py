@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from critique_coder.cli.options import EXIT_UNSCORED, existing, finish, json_option, judge_options, unsafe_option
+from critique_coder.cli.options import (
+    EXIT_UNSCORED,
+    existing,
+    finish,
+    json_option,
+    judge_options,
+    packages_option,
+    unsafe_option,
+)
 
 if TYPE_CHECKING:
     from critique_coder.data.sources import Corpus
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
               help="Processor seconds a test, where the problem says nothing.")  # fmt: skip
 @click.option("--memory-limit", type=click.FloatRange(min=1), default=1024.0, show_default=True,
               help="MiB a test, where the problem says nothing.")  # fmt: skip
+@packages_option
 @click.option("--max-unscored", type=click.FloatRange(min=0, max=1), default=1.0, show_default=True,
               help="Stop when more than this share of the solutions cannot be judged.")  # fmt: skip
 @click.option("--ray", metavar="ADDRESS", help="Judge on the nodes of this Ray cluster; 'auto' for this machine's own.")
@@ -40,6 +49,7 @@ def command(
     first_failure: bool,
     time_limit: float,
     memory_limit: float,
+    packages: tuple[str, ...],
     max_unscored: float,
     ray: str | None,
     attack: bool,
@@ -71,6 +81,7 @@ def command(
     from critique_coder.data.recipe import JudgeSettings
     from critique_coder.data.verify import open_verifier, verify_solutions
     from critique_coder.judge.languages import require
+    from critique_coder.judge.packages import installed
     from critique_coder.prompts import extract_code
     from critique_coder.records import BadInput, Outcome
     from critique_coder.storage import read_solutions, sha256_file
@@ -84,10 +95,14 @@ def command(
                 f"{solutions}, row {place}, key 'problem_id': no problem {answer.problem_id!r} in {problems}"
             )
     require(known[answer.problem_id].language for answer in answers)
+    if ray is None:
+        installed(packages)
     inputs = {"solutions": sha256_file(solutions), "problems": [sha256_file(file) for file in corpus.files]}
     limits = {"time_limit_s": time_limit, "memory_limit_mb": memory_limit, "first_failure": first_failure}
-    claim_output(output, {**inputs, **limits})
-    settings = JudgeSettings(workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit)
+    claim_output(output, {**inputs, **limits, **({"packages": list(packages)} if packages else {})})
+    settings = JudgeSettings(
+        workers=workers or 0, time_limit_s=time_limit, memory_limit_mb=memory_limit, packages=list(packages)
+    )
     options = judge_options(unsafe_no_isolation, first_failure, ray)
     try:
         with open_verifier(settings, options) as judge:
@@ -146,6 +161,6 @@ def claim_output(output: Path, settings: dict[str, object]) -> None:
 
 def _leave_nothing(output: Path) -> None:
     """Bad input that only showed when the first solution was judged leaves no file behind."""
-    if output.exists() and output.stat().st_size == 0:
-        output.unlink()
+    if not output.exists() or output.stat().st_size == 0:
+        output.unlink(missing_ok=True)
         output.with_name(f".{output.name}.inputs.json").unlink(missing_ok=True)

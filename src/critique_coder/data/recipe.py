@@ -178,6 +178,8 @@ class JudgeSettings(Settings):
     """Processor seconds a test, where the problem says nothing."""
     memory_limit_mb: float = Field(512, gt=0)
     """Memory a test in MiB, where the problem says nothing."""
+    packages: list[str] = Field(default_factory=list)
+    """Import names of installed packages that programs may use beside the standard library, such as "numpy"."""
     max_unscored: float = Field(0.02, ge=0, le=1)
     """Stop when the machinery failed on more than this share of the solutions."""
 

@@ -39,13 +39,16 @@ class Verifier(Protocol):
 
 
 def open_judge(settings: JudgeSettings, options: JudgeOptions = JudgeOptions()) -> Judge:
-    """A judge with a recipe's limits; raises ``IsolationError`` where this machine cannot isolate."""
+    """A judge with a recipe's limits; raises ``IsolationError`` where this machine cannot isolate, BadInput for a
+    package that is not installed.
+    """
     return Judge(
         workers=settings.workers or None,
         time_limit_s=settings.time_limit_s,
         memory_limit_mb=settings.memory_limit_mb,
         first_failure=options.first_failure,
         allow_no_isolation=options.allow_no_isolation,
+        packages=settings.packages,
     )
 
 
@@ -60,7 +63,7 @@ def open_verifier(settings: JudgeSettings, options: JudgeOptions = JudgeOptions(
 
     limits = {"time_limit_s": settings.time_limit_s, "memory_limit_mb": settings.memory_limit_mb}
     flags = {"first_failure": options.first_failure, "allow_no_isolation": options.allow_no_isolation}
-    return RayJudge(options.ray, {**limits, **flags})
+    return RayJudge(options.ray, {**limits, **flags, "packages": settings.packages})
 
 
 def judge_solutions(

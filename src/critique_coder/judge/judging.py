@@ -26,6 +26,7 @@ from critique_coder.records import (
 from .isolation import REMEDIES, Isolation, IsolationError
 from .limits import Limits
 from .observing import Observed, See, observed
+from .packages import Packages, installed
 from .pool import Pool
 from .probe import open_worker
 from .programs import Programs
@@ -98,7 +99,9 @@ class Judge:
 
     ``workers``: programs run at a time (None: as many as processors). The limits hold where a problem sets none.
     ``isolation``: None takes the best level that this machine gives. Raises IsolationError when that is ``process``,
-    unless ``allow_no_isolation``. ``first_failure``: stop at a solution's first failing test.
+    unless ``allow_no_isolation``. ``first_failure``: stop at a solution's first failing test. ``packages``: import
+    names of packages installed here that Python programs may use (None of what lies beside them can be read); raises
+    BadInput for one that is not.
     """
 
     def __init__(
@@ -110,13 +113,15 @@ class Judge:
         isolation: Isolation | None = None,
         allow_no_isolation: bool = False,
         first_failure: bool = False,
+        packages: Sequence[str] = (),
     ) -> None:
         if workers is not None and workers < 1:
             raise BadInput(f"workers: must be at least 1, not {workers}")
         self._workers = workers or len(os.sched_getaffinity(0))
         self._limits = Limits(time_limit_s, memory_limit_mb, output_limit_mb)
         self._first_failure = first_failure
-        first = _open(Isolation(isolation) if isolation else None, allow_no_isolation)
+        self._packages = installed(packages)
+        first = _open(Isolation(isolation) if isolation else None, allow_no_isolation, self._packages)
         self._isolation = first.level
         self._pool = Pool(self._workers, first)
         self._programs = Programs(first.level, self._workers, self._pool)
@@ -258,10 +263,9 @@ class Judge:
         if script is not None:
             job = Job("calls", sources, calls=tuple(script.calls), imports=script.imports, again=_several(problem))
             return score_script(script, self._pool.run(job, limits, confirm), limits)
-        if module := missing_module(test.code):
-            return TestResult(
-                Outcome.UNSCORED, 0.0, f"the test needs the module {module!r}, which the jail does not have"
-            )
+        if module := missing_module(test.code, {name for name, _ in self._packages.modules}):
+            why = f"the test needs the module {module!r}, which is not among the packages that programs may import"
+            return TestResult(Outcome.UNSCORED, 0.0, why)
         if (check := separate_check(test.code, problem.entry_point)) is not None:
             serving, checking, nonce = separate_jobs(check, sources, test, limits.output_bytes)
             endings = self._pool.run_linked((serving, checking), (limits, check_limits(limits)), confirm)
@@ -342,7 +346,7 @@ def _is_program(code: str) -> bool:
     return True
 
 
-def _open(wanted: Isolation | None, allow_none: bool) -> Worker:
+def _open(wanted: Isolation | None, allow_none: bool, packages: Packages) -> Worker:
     """A first worker at the best level allowed; raises IsolationError, which names the fix."""
     if wanted is Isolation.PROCESS and not allow_none:
         raise IsolationError(
@@ -351,9 +355,9 @@ def _open(wanted: Isolation | None, allow_none: bool) -> Worker:
     reasons = []
     for level in [wanted] if wanted else [Isolation.FULL, Isolation.LIGHT]:
         try:
-            return open_worker(level)
+            return open_worker(level, packages)
         except (IsolationError, WorkerLost, OSError) as error:
             reasons.append(f"{error}. To fix: {REMEDIES.get(level, 'see the reason')}")
     if wanted is None and allow_none:
-        return open_worker(Isolation.PROCESS)
+        return open_worker(Isolation.PROCESS, packages)
     raise IsolationError("; ".join(reasons) + "; or pass allow_no_isolation=True if you trust every program")

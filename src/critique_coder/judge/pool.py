@@ -23,7 +23,7 @@ class Pool:
     """
 
     def __init__(self, size: int, first: Worker, beside: Pool | None = None) -> None:
-        self._level, self._toolchain = first.level, first.toolchain
+        self._level, self._toolchain, self._packages = first.level, first.toolchain, first.packages
         self._slots: threading.BoundedSemaphore = beside._slots if beside else threading.BoundedSemaphore(size)
         self._idle = [first]
         self._all = {first}
@@ -106,7 +106,7 @@ class Pool:
             if self._idle:
                 return self._idle.pop()
         try:
-            worker = Worker(self._level, self._toolchain)
+            worker = Worker(self._level, self._toolchain, self._packages)
         except (OSError, ValueError, IsolationError) as error:  # it went well before, so this is the machine's state
             raise WorkerLost(f"no new worker can be started: {error}") from error
         with self._lock:

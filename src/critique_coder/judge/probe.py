@@ -13,6 +13,7 @@ from .attacks import ATTACKS, Attack
 from .inside import landlock, seccomp
 from .isolation import REMEDIES, Isolation, IsolationError
 from .limits import Limits
+from .packages import NO_PACKAGES, Packages
 from .worker import Job, Worker, WorkerLost
 
 _LIMITS = Limits(time_s=2, memory_mb=256, output_mb=1)
@@ -56,7 +57,7 @@ def probe() -> list[Finding]:
     return findings + try_attacks(level)
 
 
-def open_worker(level: Isolation) -> Worker:
+def open_worker(level: Isolation, packages: Packages = NO_PACKAGES) -> Worker:
     """A worker at ``level`` that has withstood the attacks once in this process; raises IsolationError, WorkerLost."""
     if level is not Isolation.PROCESS and level not in _proven:
         failed = [finding for finding in try_attacks(level) if not finding.ok]
@@ -64,7 +65,7 @@ def open_worker(level: Isolation) -> Worker:
             listed = "; ".join(f"{finding.name}: {finding.detail}" for finding in failed)
             raise IsolationError(f"isolation {level.value!r} does not hold here: {listed}")
         _proven.add(level)
-    return Worker(level)
+    return Worker(level, packages=packages)
 
 
 def try_attacks(level: Isolation) -> list[Finding]:

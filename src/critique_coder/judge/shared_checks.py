@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import secrets
 import sys
+from collections.abc import Collection
 
 from critique_coder.records import Outcome, Problem, TestCase, TestKind, TestResult
 
@@ -43,15 +44,16 @@ def _parsed(code: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def missing_module(code: str) -> str | None:
+def missing_module(code: str, packages: Collection[str]) -> str | None:
     """A module that the check imports and the jail does not have; decided by the text alone."""
     for node in ast.walk(_parsed(code)):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module]
         for name in names:
-            if name.split(".")[0] not in sys.stdlib_module_names:
-                return name.split(".")[0]
+            first = name.split(".")[0]
+            if first not in sys.stdlib_module_names and first not in packages:
+                return first
     return None
 
 

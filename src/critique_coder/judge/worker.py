@@ -7,9 +7,11 @@ solution does never does.
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,13 +22,18 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from .inside.orders import Order, pack_order, read_told
 from .inside.report import HEADER_BYTES
 from .inside.scratch import empty_folder
 from .isolation import Isolation, IsolationError
 from .limits import Limits
+from .packages import NO_PACKAGES, Packages
 
 _START_S, _GRACE_S = 30.0, 30.0
 _INSIDE = Path(__file__).with_name("inside") / "__main__.py"
+_MARSHAL = 2
+"""The format of what goes into the jail, which takes less to read than JSON. The interpreter there is our own, and what
+comes out of the jail is never read in this way."""
 _ENVIRONMENT = {"LD_BIND_NOW": "1", "PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8"}
 
 
@@ -83,11 +90,14 @@ class Worker:
     """Starts the zygote at construction; raises IsolationError when it cannot have the level, WorkerLost otherwise.
 
     ``toolchain``: paths that programs of another language need; such a worker runs these instead of Python.
+    ``packages``: what Python programs may import beside the standard library.
     """
 
-    def __init__(self, level: Isolation, toolchain: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, level: Isolation, toolchain: tuple[str, ...] | None = None, packages: Packages = NO_PACKAGES
+    ) -> None:
         self.level = level
-        self.toolchain = toolchain
+        self.toolchain, self.packages = toolchain, packages
         self._scratch = None if level is Isolation.FULL else tempfile.mkdtemp(prefix="critique-coder-")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [
@@ -99,7 +109,7 @@ class Worker:
             str(theirs.fileno()),
             level.value,
             self._scratch or "-",
-            *([] if toolchain is None else [json.dumps(toolchain)]),
+            json.dumps({"toolchain": toolchain, "modules": dict(packages.modules), "paths": packages.paths}),
         ]
         null = subprocess.DEVNULL
         try:
@@ -129,7 +139,7 @@ class Worker:
 
     def _greet(self) -> None:
         self._control.settimeout(_START_S)
-        answer = self._receive()
+        answer = json.loads(self._receive())
         if "error" in answer:
             raise IsolationError(f"isolation {self.level.value!r} cannot be had here: {answer['error']}")
         try:
@@ -138,17 +148,14 @@ class Worker:
         except OSError as error:
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self) -> bytes:
         try:
             message = self._control.recv(65536)
         except OSError as error:
             raise WorkerLost(f"no word from the zygote: {error}") from error
         if not message:
             raise WorkerLost("the zygote died")
-        answer = json.loads(message)
-        if not isinstance(answer, dict):
-            raise WorkerLost("the zygote sent nonsense")
-        return answer
+        return message
 
     def run(self, job: Job, limits: Limits, link: Sequence[FileIO] = ()) -> Ending:
         """Run one test; raises WorkerLost, after which this worker is not usable.
@@ -160,7 +167,7 @@ class Worker:
                 for end in link:
                     stack.callback(end.close)
                 return self._run(job, limits, link, stack)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, struct.error) as error:
             self.usable = False
             raise WorkerLost(f"{type(error).__name__}: {error}") from error
         except BaseException:
@@ -168,40 +175,39 @@ class Worker:
             raise
 
     def _run(self, job: Job, limits: Limits, link: Sequence[FileIO], stack: ExitStack) -> Ending:
-        self._write_job(job)
+        job_bytes = self._write_job(job)
         channel_bytes = limits.output_bytes + (1 << 16)
         os.ftruncate(self._channel, 0)
         os.ftruncate(self._channel, channel_bytes)
         _, stdout, stderr = files = [
             _memory_file(content, stack) for content in (job.stdin.encode("utf-8", "surrogateescape"), b"", b"")
         ]
-        order = {
-            "time_s": limits.time_s, "wall_s": limits.patience_s, "longest_s": limits.longest_s,
-            "memory_bytes": limits.memory_bytes,
-            "output_bytes": limits.output_bytes, "channel_bytes": channel_bytes,
-        }  # fmt: skip
         self._control.settimeout(limits.longest_s + _GRACE_S)
-        ends = [end.fileno() for end in link]
+        ends, command_s = [end.fileno() for end in link], 0
         if job.program is not None:
             ends.append(archive := _memory_file(job.archive, stack))
-            order["command_s"] = job.program.get("command_s", 0)
-        socket.send_fds(self._control, [json.dumps(order).encode()], [*files, *ends])
+            command_s = job.program.get("command_s", 0)
+        order = Order(
+            job_bytes, channel_bytes, limits.memory_bytes, limits.output_bytes, limits.time_s, limits.patience_s,
+            limits.longest_s, command_s,
+        )  # fmt: skip
+        socket.send_fds(self._control, [pack_order(order)], [*files, *ends])
         for end in link:
             end.close()
-        answer = self._receive()
-        if "failed" in answer:
+        told = read_told(self._receive())
+        if isinstance(told, str):
             self.usable = False
-            raise WorkerLost(f"the test could not be started: {answer['failed']}")
-        if not answer["clean"]:
+            raise WorkerLost(f"the test could not be started: {told}")
+        if not told.clean:
             self.usable = False
         return Ending(
-            status=answer["status"], cpu_s=answer["cpu_s"], wall_s=answer["wall_s"], memory=answer["memory"],
-            killed=answer["killed"], starved_s=answer["starved_s"], stdout=_content(stdout), stderr=_content(stderr),
+            status=told.status, cpu_s=told.cpu_s, wall_s=told.wall_s, memory=told.memory, killed=told.killed or None,
+            starved_s=told.starved_s, stdout=_content(stdout), stderr=_content(stderr),
             reports=_reports(self._channel, channel_bytes), archive=_content(archive) if job.mode == "build" else b"",
         )  # fmt: skip
 
-    def _write_job(self, job: Job) -> None:
-        """For the next process; what is there of another solution goes before."""
+    def _write_job(self, job: Job) -> int:
+        """For the next process; what is there of another solution goes before. Gives the number of bytes."""
         body = {
             "mode": job.mode,
             "sources": job.sources,
@@ -213,11 +219,16 @@ class Worker:
             "program": job.program,
             "again": job.again,
         }
+        try:
+            written = marshal.dumps(body, _MARSHAL)
+        except ValueError:  # numbers, texts or lists of a caller's own classes
+            written = marshal.dumps(json.loads(json.dumps(body)), _MARSHAL)
         os.ftruncate(self._job, 0)
-        _write(self._job, json.dumps(body).encode())
+        _write(self._job, written)
         if job.sources != self._sources:
             os.ftruncate(self._compiled, 0)
             self._sources = job.sources
+        return len(written)
 
     def holds(self, job: Job) -> bool:
         """Whether the compiled form of the job's solution may be here from an earlier test."""

@@ -50,7 +50,7 @@ class Tried:
 def judge_opener(folder: Path, allow_no_isolation: bool = False) -> Callable[[], Judge]:
     """Opens a judge with the limits under which the build of a reviewed folder ran."""
     settings = build_settings(build_of(folder)).get("judge", {})
-    limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb") if name in settings}
+    limits = {name: settings[name] for name in ("time_limit_s", "memory_limit_mb", "packages") if name in settings}
     return lambda: Judge(workers=_AT_ONCE, allow_no_isolation=allow_no_isolation, **limits)
 
 

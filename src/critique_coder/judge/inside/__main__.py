@@ -1,4 +1,4 @@
-"""Start a zygote: ``python -s -S -P inside/__main__.py CONTROL_FD LEVEL SCRATCH [TOOLCHAIN]``.
+"""Start a zygote: ``python -s -S -P inside/__main__.py CONTROL_FD LEVEL SCRATCH SETTINGS``, the last one JSON.
 
 The caller's package is not importable here, and must not be. So that the files of this folder can still import each
 other by their full names, empty stand-ins for the packages above them are put in place while they load.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 
 
-def _load_zygote(for_python: bool) -> Callable[..., None]:
+def _load_zygote(settings: str) -> Callable[..., None]:
     """Import what is needed and forget the stand-ins, so that a solution finds no package of ours."""
     # a test is forked from a process with one thread and no lock held, so that nothing needs to be made whole after it;
     # and each handler that runs after a fork makes the kernel copy the pages that it touches
@@ -27,12 +27,13 @@ def _load_zygote(for_python: bool) -> Callable[..., None]:
         package.__path__ = [folder] if name.endswith(".inside") else []
         sys.modules[name] = package
     zygote = importlib.import_module("critique_coder.judge.inside.zygote")
-    make_runner = zygote.prepare(for_python)
+    room = zygote.room_of(settings)
+    make_runner = zygote.prepare(room)
     os.register_at_fork = register
     for name in [name for name in sys.modules if name.split(".")[0] == "critique_coder"]:
         del sys.modules[name]
-    return partial(zygote.main, make_runner)
+    return partial(zygote.main, make_runner, room)
 
 
 if __name__ == "__main__":
-    _load_zygote(len(sys.argv) < 5)(int(sys.argv[1]), sys.argv[2], sys.argv[3], *sys.argv[4:])
+    _load_zygote(sys.argv[4])(int(sys.argv[1]), sys.argv[2], sys.argv[3])

@@ -4,7 +4,7 @@ Everything it needs after the solution's code has started is bound to locals bef
 builtins or modules changes its own answers at most.
 """
 
-# ruff: noqa: PTH103, PTH120 - raw paths are the matter here
+# ruff: noqa: PTH103, PTH108, PTH120 - raw paths are the matter here
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from typing import Any, NoReturn
 
 from . import jail, landlock, link, seccomp, values
 from .check import CheckBroken, CheckFailed, check_of_remote, names_for_check, prepare, run_check
-from .report import HEADER_BYTES, Channel, from_text
+from .orders import Order
+from .report import HEADER_BYTES, Channel
 from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prepared_prctl
 
 FILE_NAME = "solution.py"
@@ -38,7 +39,10 @@ _DENIALS = (1, 13, 30)  # EPERM, EACCES, EROFS
 _STACK_BYTES = 120 << 20  # the gap that the kernel leaves below the stack of a process is 128 MiB
 _VIRTUAL_EXTRA = 1 << 30  # room for stacks and mappings that are reserved and not used
 _OPEN_FILES, _PROCESSES = 256, 128
+_LIMITS_OF_TEST = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
 _ENVIRONMENT = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Runner:
@@ -50,10 +54,11 @@ class Runner:
 
     processes = False
 
-    def __init__(self, level: str, scratch: str) -> None:
+    def __init__(self, level: str, scratch: str, packages: list[str]) -> None:
         self._level, self._scratch, self._zygote = level, scratch, os.getpid()
-        self._readable = [] if level == "full" else [*jail.runtime_paths(), *jail.DEVICES]
-        self._die_with_zygote = prepared_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        self._readable = [] if level == "full" else [*jail.runtime_paths(), *packages, *jail.DEVICES]
+        # as first process of a namespace the zygote takes all others with it
+        self._die_with_zygote = None if level == "full" else prepared_prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         # lets the zygote read how much memory we use; another solution never runs beside us
         self._be_seen = prepared_prctl(PR_SET_DUMPABLE, 1)
         self._filter: seccomp.Prepared | None = None
@@ -64,6 +69,8 @@ class Runner:
         self._mapped = 0
         os.environ.clear()
         os.environ.update(_ENVIRONMENT)
+        if packages:  # numerical ones would start a thread for each processor
+            os.environ.update(dict.fromkeys(_THREADS, "1"))
         for word in ("exit", "quit"):
             setattr(builtins, word, _sitebuiltins.Quitter(word, "Ctrl-D (i.e. EOF)"))
         sys.argv[:] = [FILE_NAME]
@@ -73,13 +80,14 @@ class Runner:
         """Take the files that stay: job, channel, compiled solution."""
         self._job, self._channel, self._compiled = files
 
-    def before_fork(self, limits: dict[str, Any]) -> None:
-        """Map the channel; what is forked inherits the mapping."""
-        if limits["channel_bytes"] != self._mapped:
-            self._mapped = limits["channel_bytes"]
+    def before_fork(self, order: Order) -> None:
+        """Map the channel, and write out the limits; what is forked inherits both."""
+        self._limits.prepare(order.time_s, order.memory_bytes, order.output_bytes)
+        if order.channel_bytes != self._mapped:
+            self._mapped = order.channel_bytes
             self._mapping = mmap.mmap(self._channel, self._mapped)
 
-    def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
+    def run(self, order: Order, descriptors: list[int], complaint: int) -> NoReturn:
         """Run the test with the files ``descriptors``: stdin, stdout, stderr, and two pipes if it has a partner in
         another process. All are above the targets that they are moved to. Never returns.
 
@@ -89,13 +97,13 @@ class Runner:
         try:
             assert self._mapping is not None
             channel = Channel(self._mapping, self._mapped)
-            job = from_text(os.pread(self._job, os.fstat(self._job).st_size, 0).decode("ascii"), 0)[0]
+            job = _read_job(self._job, order.job_bytes)
             moved = [*descriptors[:COMPLAINT], complaint, *descriptors[COMPLAINT:], self._compiled]
             for target, descriptor in enumerate(moved):
                 os.dup2(descriptor, target)
             complaint, compiled = COMPLAINT, len(moved) - 1
             os.closerange(len(moved), 65536)
-            self._confine(limits)
+            self._confine()
             os.close(complaint)
         except BaseException as error:  # our own failure, not the solution's
             try:
@@ -110,13 +118,14 @@ class Runner:
         finally:  # whatever comes out, this process must never go on as a second zygote
             exit_now(1)
 
-    def _confine(self, limits: dict[str, Any]) -> None:
+    def _confine(self) -> None:
         os.setsid()
-        self._die_with_zygote()
-        if os.getppid() != self._zygote:  # it died before we asked to die with it
-            raise OSError("the zygote is gone")
+        if self._die_with_zygote is not None:
+            self._die_with_zygote()
+            if os.getppid() != self._zygote:  # it died before we asked to die with it
+                raise OSError("the zygote is gone")
         self._be_seen()
-        self._limits.set(limits)
+        _put_limits(self._limits.of_test)
         if self._level == "light":
             writable = [self._scratch, "/dev/null", "/dev/full", "/dev/zero"]
             landlock.restrict([*self._readable, f"/proc/{os.getpid()}"], writable)
@@ -125,27 +134,38 @@ class Runner:
 
 
 class _ResourceLimits:
-    """Hard limits of the kernel, each a backstop to what the zygote watches."""
+    """Hard limits of the kernel, each a backstop to what the zygote watches.
+
+    Those that are the same for all tests are put on the zygote itself, and inherited.
+    """
 
     def __init__(self, level: str) -> None:
         fixed = [(resource.RLIMIT_NOFILE, _OPEN_FILES), (resource.RLIMIT_MEMLOCK, 0)]
         if level == "full":  # elsewhere the limit would count the user's other processes too
             fixed.append((resource.RLIMIT_NPROC, _PROCESSES))
-        self._fixed = [(kind, _at_most(_hard(kind), value)) for kind, value in fixed]
+        for kind, value in fixed:
+            resource.setrlimit(kind, _at_most(_hard(kind), value))
         stack = _hard(resource.RLIMIT_STACK)  # the hard limit stays: programs raise their own stack to it
-        self._fixed.append((resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack)))
-        self._of_test = [
-            (kind, _hard(kind)) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES if stack == resource.RLIM_INFINITY else stack, stack))
+        self._hard = [(kind, _hard(kind)) for kind in _LIMITS_OF_TEST]
+        self.of_test: list[tuple[int, tuple[int, int]]] = []
+        """What the process of a test puts on itself: kind, soft and hard limit."""
+        self._prepared: tuple[float, int, int] | None = None
+
+    def prepare(self, time_s: float, memory_bytes: int, output_bytes: int) -> None:
+        """Write out ``of_test``."""
+        if self._prepared == (time_s, memory_bytes, output_bytes):
+            return
+        self._prepared = time_s, memory_bytes, output_bytes
+        values_of_test = (int(time_s) + 2, memory_bytes + _VIRTUAL_EXTRA, output_bytes + 1)
+        self.of_test = [
+            (kind, _at_most(hard, value)) for (kind, hard), value in zip(self._hard, values_of_test, strict=True)
         ]
 
-    def set(self, limits: dict[str, Any]) -> None:
-        for kind, pair in self._fixed:
-            resource.setrlimit(kind, pair)
-        processor = int(limits["time_s"]) + 2
-        virtual = int(limits["memory_bytes"]) + _VIRTUAL_EXTRA
-        values_of_test = (processor, virtual, limits["output_bytes"] + 1)
-        for (kind, hard), value in zip(self._of_test, values_of_test, strict=True):
-            resource.setrlimit(kind, _at_most(hard, value))
+
+def _put_limits(limits: list[tuple[int, tuple[int, int]]]) -> None:
+    for kind, pair in limits:
+        resource.setrlimit(kind, pair)
 
 
 def _hard(kind: int) -> int:
@@ -161,18 +181,27 @@ def warm_up() -> None:
     """Do in the zygote what every test does: what an interpreter learns of its code is then learnt once, before the
     fork, and the pages in which it writes it down need not be copied for each test.
     """
-    names = {name: sys.modules.get(name) for name in ("__main__", "solution")}
-    job = {"mode": "calls", "calls": [{"function": "f", "args": [[1, 2], {"$tuple": [0.5, "x"]}], "kwargs": {}}]}
-    for _ in range(_REPEATS):
-        channel = Channel(bytearray(1 << 16), 1 << 16)
-        run_job({**job, "imports": ""}, compile(_EXAMPLE, FILE_NAME, "exec", dont_inherit=True), channel)
-        run_job(
-            {**job, "imports": ""}, marshal.loads(marshal.dumps(compile("def f(): 1 / 0", FILE_NAME, "exec"))), channel
+    call = {"function": "f", "args": [[1, 2], {"$tuple": [0.5, "x"]}], "kwargs": {}}
+    kept = os.open(".warm-up", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.unlink(".warm-up")
+    be_unseen = prepared_prctl(PR_SET_DUMPABLE, 0)
+    limits = [(kind, resource.getrlimit(kind)) for kind in _LIMITS_OF_TEST]
+    for source in [_EXAMPLE, "def f(): 1 / 0"] * _REPEATS:
+        written = marshal.dumps(
+            {"mode": "calls", "sources": [source], "calls": [call], "imports": "", "again": True}, 2
         )
-    for name, module in names.items():
-        sys.modules.pop(name)
-        if module is not None:
-            sys.modules[name] = module
+        os.pwrite(kept, written, 0)
+        job = _read_job(kept, len(written))
+        be_unseen()
+        _put_limits(limits)
+        channel = Channel(bytearray(1 << 16), 1 << 16)
+        os.ftruncate(kept, 0)
+        _place_module()
+        _compile(job["sources"], channel, kept, job["again"])
+        run_job(job, _compile(job["sources"], channel, kept, job["again"]), channel)
+        os.ftruncate(kept, 0)
+    os.close(kept)
+    _place_module()
     linecache.cache.clear()
     random.seed(0)
 
@@ -195,37 +224,42 @@ def f(xs: List[int], y: tuple):
 
 def run_job(job: dict[str, Any], code: types.CodeType | None, channel: Channel) -> None:
     """Do what the job's mode says, with the compiled solution, if it has one that compiles."""
-    if job["mode"] == "check":
+    module, mode = sys.modules["__main__"], job["mode"]
+    if mode in ("program", "check"):
+        module.__name__ = "__main__"
+        del sys.modules["solution"]
+    if mode == "check":
         check_of_remote(job["check"], channel)
         return
-    module = _new_module("__main__" if job["mode"] == "program" else "solution")
     if code is None:
         return
-    if job["mode"] == "program":
+    if mode == "program":
         _place_files(job["files"])
         _run_program(code, module, channel, job["fetch"])
         return
-    prepare(job["mode"] == "unittest")
+    prepare(mode == "unittest")
     if _guarded(channel, "import", exec, code, module.__dict__)[0]:
         _lend_names(job["imports"], module)
-        _AFTER_IMPORT.get(job["mode"], _run_check)(job, module, channel)
+        _AFTER_IMPORT.get(mode, _run_check)(job, module, channel)
 
 
-def _new_module(name: str) -> types.ModuleType:
-    """The module of the solution, as the interpreter would have set it up."""
-    module = types.ModuleType(name)
+def _place_module() -> None:
+    """A new module for a solution, as the interpreter would have set it up; each test gets a copy by the fork."""
+    module = types.ModuleType("solution")
     module.__dict__.update(__file__=FILE_NAME, __builtins__=builtins)
-    sys.modules["__main__"] = sys.modules[name] = module
-    return module
+    sys.modules["__main__"] = sys.modules["solution"] = module
+
+
+def _read_job(kept: int, size: int) -> dict[str, Any]:
+    return marshal.loads(os.pread(kept, size, 0))  # type: ignore[no-any-return]
 
 
 def _compile(sources: list[str], channel: Channel, kept: int, again: bool) -> types.CodeType | None:
     """The first of the sources that is a program, from the file ``kept`` where an earlier test of the same solution has
     left it; None, and a report, when none is. ``again``: leave it there for the tests that come.
     """
-    before = os.pread(kept, os.fstat(kept).st_size, 0)
-    if before and len(before) == int.from_bytes(before[:HEADER_BYTES], "little"):
-        number, code = marshal.loads(memoryview(before)[HEADER_BYTES:])
+    if length := int.from_bytes(os.pread(kept, HEADER_BYTES, 0), "little"):
+        number, code = marshal.loads(os.pread(kept, length, HEADER_BYTES))
         _remember_lines(sources[number])
         return code  # type: ignore[no-any-return]
     first_error: BaseException | None = None
@@ -251,11 +285,12 @@ def _keep_compiled(number: int, code: types.CodeType, kept: int) -> None:
     except (ValueError, MemoryError):  # nested too deep for this form
         return
     os.pwrite(kept, body, HEADER_BYTES)
-    os.pwrite(kept, (HEADER_BYTES + len(body)).to_bytes(HEADER_BYTES, "little"), 0)
+    os.pwrite(kept, len(body).to_bytes(HEADER_BYTES, "little"), 0)
 
 
 def _remember_lines(source: str) -> None:
-    linecache.cache[FILE_NAME] = (len(source), None, source.splitlines(keepends=True), FILE_NAME)
+    """For tracebacks, and whoever asks for the source; taken apart into lines when it is first asked for."""
+    linecache.cache[FILE_NAME] = (lambda: source,)
 
 
 def _place_files(files: dict[str, str]) -> None:
@@ -333,7 +368,7 @@ def _show(error: BaseException) -> None:
     while trace is not None and trace.tb_frame.f_code.co_filename != FILE_NAME:
         trace = trace.tb_next
     try:
-        sys.excepthook(type(error), error, trace)
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
     except BaseException:
         os._exit(1)
 

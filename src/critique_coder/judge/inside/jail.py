@@ -17,6 +17,7 @@ import signal
 import stat
 import sys
 import sysconfig
+from collections.abc import Collection
 
 from . import landlock, seccomp
 from .syscalls import (
@@ -56,10 +57,11 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/lib/locale")
 
 
-def enter(level: str, scratch: str, control: _socket.socket, toolchain: list[str] | None = None) -> None:
+def enter(level: str, scratch: str, control: _socket.socket, toolchain: list[str] | None, packages: list[str]) -> None:
     """Confine this process to ``level`` and return in the process that shall serve. Raises OSError where impossible.
 
     ``toolchain``: what programs of another language need to be compiled and run, visible beside Python's runtime.
+    ``packages``: installed packages that are visible, too.
     """
     if level != "process" and not seccomp.supported():
         raise OSError(f"no system-call filter is known for {os.uname().machine}")
@@ -67,7 +69,7 @@ def enter(level: str, scratch: str, control: _socket.socket, toolchain: list[str
     _offer_to_the_oom_killer()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if level == "full":
-        _enter_full(control, toolchain)
+        _enter_full(control, toolchain, packages)
     else:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
         os.chdir(scratch)
@@ -106,7 +108,7 @@ def _without_nested(paths: list[str]) -> list[str]:
     return [path for path in paths if not any(path.startswith(other + "/") for other in paths)]
 
 
-def _enter_full(control: _socket.socket, toolchain: list[str] | None) -> None:
+def _enter_full(control: _socket.socket, toolchain: list[str] | None, packages: list[str]) -> None:
     """Two processes: the first waits for the second, which is the first process of the new process namespace."""
     as_nobody = os.geteuid() == 0 and _world_readable(os.path.dirname(os.__file__))
     others = CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID
@@ -119,7 +121,9 @@ def _enter_full(control: _socket.socket, toolchain: list[str] | None) -> None:
     paths = _without_nested([*dict.fromkeys([*runtime_paths(), *(toolchain or [])])])
     if any(path.startswith(("/tmp/", "/dev/", "/proc/")) for path in paths):
         raise OSError("the Python runtime lies below /tmp, /dev or /proc, which the jail mounts anew")
-    base = _build_root(paths)
+    if hidden := [path for path in packages if path.startswith(("/tmp/", "/dev/", "/proc/"))]:
+        raise OSError(f"{hidden[0]} lies below /tmp, /dev or /proc, which the jail mounts anew")
+    base = _build_root(paths, packages)
     if pid := os.fork():
         control.close()
         os.waitpid(pid, 0)
@@ -161,20 +165,25 @@ def _become_nobody() -> None:
     _map_user(_NOBODY, _NOBODY)
 
 
-def _build_root(paths: list[str]) -> str:
-    """Mount an empty root and the runtime below it; returns where. The sources are opened before they can be hidden."""
+def _build_root(paths: list[str], packages: list[str]) -> str:
+    """Mount an empty root and the runtime below it; returns where. The sources are opened before they can be hidden.
+
+    Folders of installed packages are covered up, and the ``packages`` that shall be seen lie on top of that.
+    """
     mount("none", "/", flags=MS_REC | MS_PRIVATE)
     devices = [device for device in DEVICES if os.path.exists(device)]
     masks = [mask for path in paths if os.path.isdir(path) for mask in _package_folders(path)]
-    sources = [(path, os.open(path, os.O_PATH)) for path in (*paths, *devices)]
+    sources, allowed = (
+        [(path, os.open(path, os.O_PATH)) for path in group] for group in ((*paths, *devices), packages)
+    )
     base = "/tmp" if os.path.isdir("/tmp") else "/mnt"
     mount("tmpfs", base, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
-    for path, descriptor in sources:
-        _bind(f"/proc/self/fd/{descriptor}", base + path, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"),
-              device=path in devices)  # fmt: skip
-        os.close(descriptor)
+    _bind_all(sources, base, devices)
     for mask in masks:
-        mount("tmpfs", base + mask, "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=755,size=4k")
+        mount("tmpfs", base + mask, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k")
+    _bind_all(allowed, base)
+    for mask in masks:
+        mount("none", base + mask, flags=MS_REMOUNT | MS_NOSUID | MS_NODEV | MS_RDONLY)
     _copy_links(base)
     for folder in ("/proc", "/tmp", "/dev/shm"):
         os.makedirs(base + folder, exist_ok=True)
@@ -182,6 +191,14 @@ def _build_root(paths: list[str]) -> str:
     mount("tmpfs", base + "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
     mount("tmpfs", base + "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options)
     return base
+
+
+def _bind_all(sources: list[tuple[str, int]], base: str, devices: Collection[str] = ()) -> None:
+    """Mount each open source below ``base`` at its own path, and close it."""
+    for path, descriptor in sources:
+        source = f"/proc/self/fd/{descriptor}"
+        _bind(source, base + path, is_folder=os.path.isdir(source), device=path in devices)
+        os.close(descriptor)
 
 
 def _package_folders(path: str) -> list[str]:

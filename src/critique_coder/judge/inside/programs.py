@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import glob
 import json
+import marshal
 import mmap
 import os
 import resource
@@ -19,6 +20,7 @@ import struct
 from typing import Any, NoReturn
 
 from . import jail, landlock, seccomp
+from .orders import Order
 from .report import Channel
 from .syscalls import PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -44,10 +46,10 @@ class Runner:
         """Take the files that stay: job, channel, and one that is for Python only."""
         self._job, self._channel, _ = files
 
-    def before_fork(self, limits: dict[str, Any]) -> None:
+    def before_fork(self, order: Order) -> None:
         """Nothing can be done yet: what is mapped here is gone when the process becomes a program."""
 
-    def run(self, limits: dict[str, Any], descriptors: list[int], complaint: int) -> NoReturn:
+    def run(self, order: Order, descriptors: list[int], complaint: int) -> NoReturn:
         """Do the job whose files are ``descriptors``: stdin, stdout, stderr, archive. Never returns.
 
         ``complaint`` is a pipe to the zygote, closed before the program starts: a word in it means that we failed.
@@ -55,15 +57,15 @@ class Runner:
         exit_now = os._exit
         try:
             stdin, stdout, stderr, archive = descriptors
-            channel = Channel(mmap.mmap(self._channel, limits["channel_bytes"]), limits["channel_bytes"])
-            job = json.loads(os.pread(self._job, os.fstat(self._job).st_size, 0).decode("ascii"))
+            channel = Channel(mmap.mmap(self._channel, order.channel_bytes), order.channel_bytes)
+            job = marshal.loads(os.pread(self._job, order.job_bytes, 0))
             for target, descriptor in enumerate((stdin, stdout, stderr, complaint, archive)):
                 os.dup2(descriptor, target, inheritable=target < COMPLAINT)
             os.closerange(ARCHIVE + 1, 65536)
-            self._confine(job["mode"] != "run", limits, job["program"]["address_space"])
+            self._confine(job["mode"] != "run", order, job["program"]["address_space"])
             _place(job["files"])
             _unpack()
-            _limit(resource.RLIMIT_FSIZE, limits["output_bytes"] + 1)
+            _limit(resource.RLIMIT_FSIZE, order.output_bytes + 1)
             environment = _environment(job["program"]["environment"])
         except BaseException as error:  # our own failure, not the solution's
             try:
@@ -76,15 +78,15 @@ class Runner:
         finally:
             exit_now(127)
 
-    def _confine(self, processes: bool, limits: dict[str, Any], address_space: bool) -> None:
+    def _confine(self, processes: bool, order: Order, address_space: bool) -> None:
         os.setsid()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         prctl(PR_SET_DUMPABLE, 1)  # lets the zygote read how much memory we use; another solution never runs beside us
-        _limit(resource.RLIMIT_CPU, int(limits["time_s"]) + 2)
+        _limit(resource.RLIMIT_CPU, int(order.time_s) + 2)
         _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
         _limit(resource.RLIMIT_MEMLOCK, 0)
         if address_space:
-            _limit(resource.RLIMIT_AS, int(limits["memory_bytes"]) + _VIRTUAL_EXTRA)
+            _limit(resource.RLIMIT_AS, int(order.memory_bytes) + _VIRTUAL_EXTRA)
         if self._level == "full":  # elsewhere the limit would count the user's other processes too
             _limit(resource.RLIMIT_NPROC, _PROCESSES)
         _, hard = resource.getrlimit(resource.RLIMIT_STACK)
