@@ -16,7 +16,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge, Way, way_of
 from critique_coder.judge.languages import LANGUAGES
+from critique_coder.judge.packages import installed
 from critique_coder.progress import bar
 from critique_coder.records import Checker, CheckerName, Outcome, Problem, Solution, TestCase, TestKind, Verdict
 
@@ -216,16 +217,19 @@ def refactory() -> list[Case]:
     return cases
 
 
-def bigcodebench() -> list[Case]:
-    """The BigCodeBench tasks that need the standard library only."""
+def bigcodebench(packages: Sequence[str]) -> list[Case]:
+    """The BigCodeBench tasks that need the standard library and these packages only."""
     import sys
 
+    there = sys.stdlib_module_names | {name for name, _ in installed(packages).modules}
     cases = []
     for row in _rows("bigcodebench/BigCodeBench.jsonl.gz"):
         code = row["prompt"] + row["canonical_solution"]
-        if _modules(code) | _modules(row["test"]) <= sys.stdlib_module_names:
+        if _modules(code) | _modules(row["test"]) <= there:
             test = TestCase(TestKind.UNITTEST, code=row["test"])
-            problem = Problem(row["task_id"], "s", (test,), entry_point=row["entry_point"], time_limit_s=30)
+            problem = Problem(
+                row["task_id"], "s", (test,), entry_point=row["entry_point"], time_limit_s=30, memory_limit_mb=2048
+            )
             cases.append(Case(problem, code, True, row["task_id"]))
     return cases
 
@@ -259,7 +263,7 @@ SETS: dict[str, Callable[[], list[Case]]] = {
     "refactory": refactory,
     "mbpp_models_base": mbpp_models("mbpp", "base"),
     "mbpp_models_plus": mbpp_models("mbppplus", "plus"),
-    "bigcodebench": bigcodebench,
+    "bigcodebench": lambda: bigcodebench(()),
     **{f"humanevalpack-{language}": humanevalpack_of(language) for language in LANGUAGES},
 }
 
@@ -319,11 +323,12 @@ def main() -> None:
     options = parser.parse_args()
     if unknown := set(options.sets) - set(SETS):
         parser.error(f"no set {min(unknown)!r}; there are {', '.join(SETS)}")
+    sets: dict[str, Callable[[], list[Case]]] = {**SETS, "bigcodebench": lambda: bigcodebench(options.packages)}
     rows: list[dict[str, Any]] = []
     with Judge(time_limit_s=options.time_limit, packages=options.packages) as judge:
         for name in options.sets or SETS:
             try:
-                cases = SETS[name]()[options.first :: options.every][: options.count]
+                cases = sets[name]()[options.first :: options.every][: options.count]
             except FileNotFoundError as error:
                 print(f"\n{name}: left out, for {error.filename} is not there")
                 continue

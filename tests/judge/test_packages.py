@@ -60,11 +60,22 @@ for act in (lambda p: open(p + '/x', 'w'), lambda p: os.remove(p + '/__init__.py
     assert (result.stdout, result.outcome) == ("", Outcome.PASSED), result.stderr
 
 
+def test_a_check_in_its_own_process_gets_numpy_numbers_as_numbers(judge: Judge) -> None:
+    text = (
+        "import unittest\nclass TestCases(unittest.TestCase):\n"
+        "    def test_it(self):\n        self.assertAlmostEqual(f([1, 2]), 1.5)"
+    )
+    problem = Problem("p", "s", (TestCase(TestKind.UNITTEST, code=text),), entry_point="f")
+    for body, wanted in (("np.mean(xs)", Outcome.PASSED), ("np.max(xs)", Outcome.WRONG_ANSWER)):
+        verdict = judge.verify(problem, Solution("s", "p", code=f"import numpy as np\ndef f(xs):\n    return {body}"))
+        assert verdict.outcome is wanted and not verdict.shared_process, verdict.tests
+
+
 def test_a_check_may_import_it_too(judge: Judge) -> None:
     check = TestCase(TestKind.SCRIPT, code="import numpy as np\nxs = f(3)\nassert float(np.mean(xs)) == 1.0")
     problem = Problem("p", "s", (check,), entry_point="f")
-    verdict = judge.verify(problem, Solution("s", "p", code="def f(n):\n    return list(range(n))"))
-    assert verdict.outcome is Outcome.PASSED, verdict.tests
+    verdict = judge.verify(problem, Solution("s", "p", code="import numpy as np\ndef f(n):\n    return np.arange(n)"))
+    assert verdict.outcome is Outcome.PASSED and verdict.shared_process, verdict.tests
 
 
 def test_without_them_there_is_the_standard_library_alone() -> None:

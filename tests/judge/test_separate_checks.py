@@ -207,6 +207,21 @@ def test_what_cannot_cross_is_unscored_and_says_so(judge: Judge) -> None:
     assert verdict.outcome is Outcome.UNSCORED and "string.Template" in (verdict.tests[0].message or "")
 
 
+def test_a_part_of_what_is_returned_is_taken_by_a_slice(judge: Judge) -> None:
+    code = "class Row:\n    def __getitem__(self, key): return list(range(9))[key]\ndef f(x):\n    return Row()"
+    check = "for n in (2, 3):\n    assert f(1)[:n] == list(range(9))[:n] and f(1)[::-n] == list(range(9))[::-n]"
+    assert outcome(judge, code, check) is Outcome.PASSED
+
+
+def test_what_cannot_cross_is_unscored_in_a_test_case_too(judge: Judge) -> None:
+    check = (
+        "import string, unittest\nclass TestCases(unittest.TestCase):\n    def test_it(self):\n"
+        "        for x in (string.Template('a'),):\n            self.assertEqual(f(x), 1)\n"
+    )
+    verdict = verify(judge, RIGHT, check, TestKind.UNITTEST)
+    assert verdict.outcome is Outcome.UNSCORED and "string.Template" in (verdict.tests[0].message or "")
+
+
 def test_no_descriptor_is_left_behind(judge: Judge) -> None:
     verify(judge, RIGHT)
     before = len(os.listdir("/proc/self/fd"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from critique_coder.records import BadInput
 
 _SUFFIXES = (".py", ".so", ".pyd")
+_NAME = re.compile(r"[\w.-]+")
 _NOT_CODE = (".dist-info", ".egg-info", ".data", ".pth")
 
 
@@ -26,7 +28,7 @@ NO_PACKAGES = Packages()
 
 
 def installed(names: Iterable[str]) -> Packages:
-    """What the distributions of these import names have installed, and nothing else: what they need is named too.
+    """What the distributions of these import names, and those that they require, have installed, and nothing else.
 
     Raises BadInput for a name that is not installed here, or that is a part of Python or of the judge.
     """
@@ -36,7 +38,8 @@ def installed(names: Iterable[str]) -> Packages:
     for name in names:
         if name in sys.stdlib_module_names or name == "critique_coder" or not name.isidentifier():
             raise BadInput(f"package {name!r}: not a package that programs can be allowed to import; leave it out")
-        places = [place for owner in providers.get(name, ()) for place in _places_of(owner)]
+        owners = _with_required(providers.get(name, ()))
+        places = [place for owner in owners for place in _places_of(owner)]
         if not any(_module_of(place) == name for place in places):
             places.append(_place_of(name))
         for place in map(Path.resolve, places):  # a jail has no links to them
@@ -44,6 +47,25 @@ def installed(names: Iterable[str]) -> Packages:
             if module := _module_of(place):
                 modules[module] = str(place)
     return Packages(tuple(modules.items()), tuple(paths))
+
+
+def _with_required(owners: Iterable[str]) -> list[str]:
+    """These distributions and all that they require, as far as it is installed; without what is optional (extras)."""
+    waiting, found = list(owners), dict[str, None]()
+    while waiting:
+        owner = waiting.pop()
+        try:
+            required = metadata.requires(owner) or []
+        except metadata.PackageNotFoundError:  # for another system, or another version of Python
+            continue
+        if _normal(owner) not in found:
+            found[_normal(owner)] = None
+            waiting += [_NAME.match(line)[0] for line in required if "extra ==" not in line]  # type: ignore[index]
+    return list(found)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _places_of(owner: str) -> list[Path]:

@@ -21,6 +21,7 @@ from .limits import Limits
 from .scoring import Found, broken, reported, text
 from .script_literals import parse
 from .script_reading import calls_of_check, imports_of
+from .shared_checks import missing_module
 from .worker import Ending, Job
 
 _HARMLESS_MODULES = frozenset({
@@ -70,7 +71,9 @@ class SeparateCheck:
 
 @lru_cache(maxsize=1024)
 def separate_check(code: str, entry_point: str | None) -> SeparateCheck | None:
-    """Read a check; None when it has to share the solution's process."""
+    """Read a check; None when it has to share the solution's process, as one that handles objects of packages does."""
+    if missing_module(code, ()):
+        return None
     try:
         tree = parse(code)
         statements = calls_of_check(tree, entry_point)

@@ -71,6 +71,8 @@ def _run_cases(own: dict[str, Any]) -> None:
         function()
     for name, text in (*result.failures, *result.skipped):
         raise CheckFailed(f"{name}: {_last_line(text)}")
+    if isinstance(result.first_error, link.CannotCross):  # which a test case has caught, as it does everything
+        raise result.first_error
     for name, text in result.errors:
         raise CheckBroken(f"{name}: {_last_line(text)}", result.first_error)
     if result.unexpectedSuccesses or result.testsRun != count or count + len(functions) == 0:

@@ -9,6 +9,7 @@ the solution sends is taken as data by exact type; whatever it sends, it can do 
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import os
 import sys
@@ -38,6 +39,8 @@ def _pack_stdlib(value: Any) -> Any:
     kind = type(value)
     if kind is range:
         return {"$range": [value.start, value.stop, value.step]}
+    if kind is slice:
+        return {"$slice": values.encode((value.start, value.stop, value.step), 0, _pack_stdlib)}
     if kind is bytearray:
         return {"$bytearray": values.encode(bytes(value))}
     name = f"{kind.__module__}.{kind.__qualname__}"
@@ -50,6 +53,8 @@ def _pack_stdlib(value: Any) -> Any:
 def _unpack_stdlib(tag: str, body: Any) -> Any:
     if tag == "$range":
         return range(*map(int, body))
+    if tag == "$slice":
+        return slice(*values.decode(body, _unpack_stdlib))
     if tag == "$bytearray":
         return bytearray(values.decode(body))
     module, _, name = tag[1:].partition(".")
@@ -122,11 +127,11 @@ class Server:
         return values.encode(value, 0, self._number)
 
     def _number(self, value: Any) -> Any:
-        try:
-            return _pack_stdlib(value)
-        except values.NotAValue:
-            self._kept.append(value)
-            return {"$kept": len(self._kept) - 1}
+        for form in (_pack_stdlib, lambda value: values.encode(values.from_numpy_scalar(value))):
+            with contextlib.suppress(values.NotAValue):
+                return form(value)
+        self._kept.append(value)
+        return {"$kept": len(self._kept) - 1}
 
     def _unpack(self, tag: str, body: Any) -> Any:
         return self._kept[body] if tag == "$kept" else _unpack_stdlib(tag, body)

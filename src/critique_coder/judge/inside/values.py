@@ -64,6 +64,12 @@ def _from_numpy(value: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.ndarray):
         return numpy.ndarray.tolist(value)
+    return from_numpy_scalar(value)
+
+
+def from_numpy_scalar(value: Any) -> Any:
+    """The Python value of a numpy scalar, where numpy is loaded; raises NotAValue for anything else."""
+    numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
         return value.item()
     raise NotAValue(
