@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,16 @@ def cluster(_head: Cluster) -> Cluster:
         _head.add_node(num_cpus=1, object_store_memory=80 << 20)
     _head.wait_for_nodes()
     return _head
+
+
+def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether something becomes true; a cluster takes a while to notice that a node is gone."""
+    give_up = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 @contextmanager
