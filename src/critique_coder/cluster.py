@@ -315,6 +315,9 @@ def _quiet_ray() -> tuple[Any, Any]:
     """Ray and Ray Data, set to say nothing of their own: what matters is said in one line here."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+    # A thread of Ray Data's that may outlive a dataset that was left; Ray ends the process when it asks for anything
+    # after the end of the connection.
+    os.environ.setdefault("RAY_DATA_METADATA_PREFETCH_ON_THREAD", "0")
     import ray
     import ray.data
 
