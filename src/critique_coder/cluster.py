@@ -3,6 +3,10 @@
 Ray Data hands the items out, bounds what is under way and does a lost node's work again. What it does not know is here:
 a worker (a judge, a model) is made once a node and outlives a dataset, results come in the order of the items, and
 nothing is held but a window of them. critique-coder must be installed on every node.
+
+Ray Data runs in an actor on this machine, never in the calling process. Threads of a dataset that was left (its
+scheduler, which is waited for two seconds only, and two that fetch) may outlive it, and Ray ends a process in which
+one of them asks for anything after ``ray.shutdown``. The actor is killed with whatever it still runs.
 """
 
 from __future__ import annotations
@@ -12,7 +16,6 @@ import os
 import pickle
 import socket
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -37,9 +40,6 @@ _LOOK_EVERY_S = 2.0
 """Seconds between two looks at which nodes are there."""
 _LAST_WAIT_S = 60.0
 """How long work under way is waited for when something else has failed for good."""
-
-_EXECUTOR = "StreamingExecutor"
-"""How the names of the threads begin in which Ray Data runs its datasets."""
 
 
 class _Stopped(Exception):
@@ -93,6 +93,42 @@ class _Hand:
         return pickle.dumps(result)
 
 
+class _Spread:
+    """The actor on the caller's machine in which Ray Data runs: one dataset at a time."""
+
+    def __init__(self) -> None:
+        # Ray Data reports nothing of its use and says nothing: what matters is said in one line by the caller.
+        os.environ["RAY_DATA_USAGE_DISABLED"] = "1"
+        import ray.data
+
+        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        context.execution_no_progress_timeout_s = -1
+        self._data = ray.data
+        self._blocks: Iterator[Any] = iter(())
+
+    def begin(self, rows: list[dict[str, Any]], workers: dict[str, Any], ahead: int) -> None:
+        """Take a window's rows as the dataset; ``workers`` are the nodes' workers, ``ahead`` the items with each."""
+        pool = self._data.ActorPoolStrategy(
+            size=min(len(workers), len(rows)), max_concurrent_calls_per_actor=ahead,
+            max_tasks_in_flight_per_actor=ahead, enable_true_multi_threading=True,
+        )  # fmt: skip
+        dataset = self._data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+            _Hand, fn_constructor_args=(workers,), batch_size=None, batch_format="pyarrow", compute=pool,
+            # What asks for nothing may be put beside another; a byte makes Ray spread the pool over the nodes.
+            num_cpus=0, memory=1, label_selector={"ray.io/node-id": f"in({','.join(workers)})"},
+        )  # fmt: skip
+        self._blocks = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+
+    def more(self, begun: None = None) -> list[tuple[int, bytes]]:
+        """The numbers and results of the rows that came next; nothing when all have. Raises what ``begin`` raised."""
+        for block in self._blocks:
+            if found := list(zip(block["number"].to_pylist(), block["result"].to_pylist(), strict=True)):
+                return found
+        return []
+
+
 @dataclass(slots=True)
 class _Window(Generic[T, R]):
     """The items that one dataset takes, by their numbers; those whose results are known are in ``done`` at once."""
@@ -114,24 +150,26 @@ class NodeWorkers(Generic[T, R]):
     def __init__(
         self, address: str, worker: type, arguments: Callable[[int], tuple[Any, ...]], at_once: int, ahead: int
     ) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own lines; what matters is said in one here
         try:
-            self._ray, self._data = _quiet_ray()
-        except ImportError as error:
-            raise BadInput(
-                f"--ray: {error.name or 'ray'} is not installed; pip install 'critique-coder[ray]'"
-            ) from None
+            import ray
+        except ImportError:
+            raise BadInput("--ray: ray is not installed; pip install 'critique-coder[ray]'") from None
+        self._ray = ray
         self._worker, self._arguments, self._at_once, self._ahead = worker, arguments, at_once, ahead
-        self._ours = not self._ray.is_initialized()
+        self._ours = not ray.is_initialized()
         if self._ours:
             _knock(address)
             try:
-                self._ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+                ray.init(address=address, log_to_driver=False, logging_level="ERROR")
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise BadInput(f"--ray {address}: no cluster answers there ({_first_line(error)})") from None
         self._actors: dict[str, Any] = {}
         self._looked = 0.0
         self._count = 0
         self._look()
+        self._spread = self._new_spread()  # to be ready when the workers are
 
     @property
     def nodes(self) -> int:
@@ -149,17 +187,13 @@ class NodeWorkers(Generic[T, R]):
 
     def close(self) -> None:
         """End the workers on all nodes."""
-        self._end_workers()
+        for actor in (self._spread, *self._actors.values()):
+            if actor is not None:
+                self._ray.kill(actor)
+        self._spread = None
         self._actors.clear()
         if self._ours and self._ray.is_initialized():
-            for thread in threading.enumerate():  # Ray ends the process when one of these asks for it after its end
-                if thread.name.startswith(_EXECUTOR):
-                    thread.join(_LAST_WAIT_S)
             self._ray.shutdown()
-
-    def _end_workers(self) -> None:
-        for actor in self._actors.values():
-            self._ray.kill(actor)
 
     def ask_all(self, method: str) -> list[Any]:
         """What a method without arguments gives on each node; a node that is lost meanwhile is left out.
@@ -211,6 +245,13 @@ class NodeWorkers(Generic[T, R]):
                 )  # fmt: skip
                 self._actors[name] = made.remote(self._worker, self._arguments(processors))
 
+    def _new_spread(self) -> Any:
+        """The actor in which Ray Data runs, on this machine."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        return self._ray.remote(_Spread).options(num_cpus=0, scheduling_strategy=here).remote()
+
     def map(
         self,
         items: Iterable[T],
@@ -253,7 +294,10 @@ class NodeWorkers(Generic[T, R]):
     ) -> Generator[tuple[int, R], None, None]:
         """The numbers and results of the items that were not known, as they come; raises the first error."""
         with closing(self._dataset(window.rows)) as came:
-            for number, result in came:
+            for one in came:
+                if one is None:
+                    continue
+                number, result = one
                 item = window.items.pop(number)
                 if isinstance(result, Exception):
                     if arrived is not None:
@@ -265,39 +309,61 @@ class NodeWorkers(Generic[T, R]):
                     arrived(item, result)
                 yield number, result
 
-    def _let_end(self, came: Iterator[tuple[int, Any]], window: _Window[T, R], arrived: Callable[[T, R], None]) -> None:
+    def _let_end(
+        self, came: Iterable[tuple[int, Any] | None], window: _Window[T, R], arrived: Callable[[T, R], None]
+    ) -> None:
         """Begin nothing more, and take what still comes of the work under way, each of which may have been paid for."""
         missing = self._stop() & window.items.keys()
-        limit = threading.Timer(_LAST_WAIT_S, self._end_workers)
-        limit.start()
-        while missing:
-            number, result = next(came)
-            missing.discard(number)
-            item = window.items.pop(number)
-            if result is not None and not isinstance(result, Exception):
-                arrived(item, result)
-        limit.cancel()
+        until = time.monotonic() + _LAST_WAIT_S
+        if not missing:
+            return
+        for one in came:
+            if one is not None:
+                number, result = one
+                missing.discard(number)
+                item = window.items.pop(number)
+                if result is not None and not isinstance(result, Exception):
+                    arrived(item, result)
+            if not missing or time.monotonic() > until:
+                return
 
-    def _dataset(self, rows: list[dict[str, Any]]) -> Generator[tuple[int, Any], None, None]:
-        """The numbers and results of a window's rows, as Ray Data brings them."""
+    def _dataset(self, rows: list[dict[str, Any]]) -> Generator[tuple[int, Any] | None, None, None]:
+        """The numbers and results of a window's rows, as Ray Data brings them; None when nothing came for a while.
+
+        A dataset that is left before its end is ended with the actor that runs it.
+        """
         if not rows:
             return
-        self._look()
-        pool = self._data.ActorPoolStrategy(
-            size=min(len(self._actors), len(rows)), max_concurrent_calls_per_actor=self._ahead,
-            max_tasks_in_flight_per_actor=self._ahead, enable_true_multi_threading=True,
-        )  # fmt: skip
-        dataset = self._data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-            _Hand, fn_constructor_args=(dict(self._actors),), batch_size=None, batch_format="pyarrow", compute=pool,
-            # What asks for nothing may be put beside another; a byte makes Ray spread the pool over the nodes.
-            num_cpus=0, memory=1, label_selector={"ray.io/node-id": f"in({','.join(self._actors)})"},
-        )  # fmt: skip
-        rows.clear()
-        for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for number, result in zip(block["number"].to_pylist(), block["result"].to_pylist(), strict=True):
-                yield number, pickle.loads(result)
-            if time.monotonic() > self._looked + _LOOK_EVERY_S:
-                self._look()
+        spread, self._spread = self._spread or self._new_spread(), None
+        try:
+            self._look()
+            asked = spread.begin.remote(rows, dict(self._actors), self._ahead)
+            rows.clear()
+            asked = spread.more.remote(asked)
+            while (came := self._get_soon(asked)) != []:
+                if came is None:
+                    yield None
+                    continue
+                asked = spread.more.remote()
+                for number, result in came:
+                    yield number, pickle.loads(result)
+        except BaseException:
+            self._ray.kill(spread)
+            raise
+        self._spread = spread
+
+    def _get_soon(self, asked: Any) -> list[tuple[int, bytes]] | None:
+        """What Ray Data answers, None when it takes a while; raises BadInput when it cannot go on."""
+        if time.monotonic() > self._looked + _LOOK_EVERY_S:
+            self._look()
+        try:
+            found: list[tuple[int, bytes]] = self._ray.get(asked, timeout=_LOOK_EVERY_S)
+        except self._ray.exceptions.GetTimeoutError:
+            return None
+        except self._ray.exceptions.RayError as error:
+            last = str(error).strip().splitlines()[-1]
+            raise BadInput(f"--ray: Ray Data cannot go on: {last}") from None
+        return found
 
     def _stop(self) -> set[int]:
         """No worker begins anything more of this window; the numbers of what they have begun."""
@@ -309,23 +375,6 @@ class NodeWorkers(Generic[T, R]):
             except self._ray.exceptions.RayError:
                 continue  # its node is lost
         return begun
-
-
-def _quiet_ray() -> tuple[Any, Any]:
-    """Ray and Ray Data, set to say nothing of their own: what matters is said in one line here."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-    # A thread of Ray Data's that may outlive a dataset that was left; Ray ends the process when it asks for anything
-    # after the end of the connection.
-    os.environ.setdefault("RAY_DATA_METADATA_PREFETCH_ON_THREAD", "0")
-    import ray
-    import ray.data
-
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.execution_no_progress_timeout_s = -1
-    return ray, ray.data
 
 
 def _knock(address: str) -> None:
