@@ -20,6 +20,9 @@ def _head() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]))
         patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        # On a busy machine Ray's processes, which wait for all others by default, need more than a minute to start.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_worker_register_timeout_seconds", "300")
         memory: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
         one = Cluster(initialize_head=True, head_node_args=memory)
         yield one

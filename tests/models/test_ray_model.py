@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,7 @@ def test_what_goes_wrong_on_a_node_is_told_in_one_line(cluster: Cluster, tmp_pat
         with pytest.raises(ModelError, match=r"^node .*no credit") as caught:
             sampled(served.url)
         assert "\n" not in str(caught.value)
+        assert "ray.data" not in sys.modules  # its threads would outlive the connection, and end this process
         sampled(served.url)
         assert lines(tmp_path / "s.jsonl") == 32
         assert len(served.requests) == 33  # what was paid for is not asked for again
