@@ -169,7 +169,8 @@ class NodeWorkers(Generic[T, R]):
         self._looked = 0.0
         self._count = 0
         self._look()
-        self._spread = self._new_spread()  # to be ready when the workers are
+        self._spreads = [self._new_spread()]  # to be ready when the workers are
+        self._idle = list(self._spreads)
 
     @property
     def nodes(self) -> int:
@@ -187,10 +188,10 @@ class NodeWorkers(Generic[T, R]):
 
     def close(self) -> None:
         """End the workers on all nodes."""
-        for actor in (self._spread, *self._actors.values()):
-            if actor is not None:
-                self._ray.kill(actor)
-        self._spread = None
+        for actor in (*self._spreads, *self._actors.values()):
+            self._ray.kill(actor)
+        self._spreads.clear()
+        self._idle.clear()
         self._actors.clear()
         if self._ours and self._ray.is_initialized():
             self._ray.shutdown()
@@ -334,7 +335,10 @@ class NodeWorkers(Generic[T, R]):
         """
         if not rows:
             return
-        spread, self._spread = self._spread or self._new_spread(), None
+        if not self._idle:
+            self._spreads.append(self._new_spread())
+            self._idle.append(self._spreads[-1])
+        spread = self._idle.pop()
         try:
             self._look()
             asked = spread.begin.remote(rows, dict(self._actors), self._ahead)
@@ -348,9 +352,11 @@ class NodeWorkers(Generic[T, R]):
                 for number, result in came:
                     yield number, pickle.loads(result)
         except BaseException:
-            self._ray.kill(spread)
+            if spread in self._spreads:  # or the workers have ended before
+                self._spreads.remove(spread)
+                self._ray.kill(spread)
             raise
-        self._spread = spread
+        self._idle.append(spread)
 
     def _get_soon(self, asked: Any) -> list[tuple[int, bytes]] | None:
         """What Ray Data answers, None when it takes a while; raises BadInput when it cannot go on."""

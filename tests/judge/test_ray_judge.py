@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import ray
 from ray.cluster_utils import Cluster
 
 from critique_coder.judge import Judge
@@ -45,7 +46,11 @@ def test_two_nodes_give_what_one_machine_gives_and_a_lost_one_costs_nothing(
                 cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
         assert got == expected
         assert soon(lambda: judges.nodes == 1)
+        left = judges.verify_many(work)
+        assert next(left).solution_id == "s0"
     assert "was lost; the others do its work" in capfd.readouterr().err
+    del left  # which asks Ray for nothing, or it would connect anew
+    assert not ray.is_initialized()
 
 
 def test_a_build_on_a_cluster_that_loses_a_node_is_the_one_made_here(cluster: Cluster, tmp_path: Path) -> None:
