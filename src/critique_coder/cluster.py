@@ -5,8 +5,8 @@ a worker (a judge, a model) is made once a node and outlives a dataset, results 
 nothing is held but a window of them. critique-coder must be installed on every node.
 
 Ray Data runs in an actor on this machine, never in the calling process. Threads of a dataset that was left (its
-scheduler, which is waited for two seconds only, and two that fetch) may outlive it, and Ray ends a process in which
-one of them asks for anything after ``ray.shutdown``. The actor is killed with whatever it still runs.
+scheduler, which is waited for two seconds only, and two that fetch) may outlive it; when one of them asks for anything
+after ``ray.shutdown``, it connects the process anew, or Ray ends it. The actor is killed with whatever it still runs.
 """
 
 from __future__ import annotations
