@@ -1,6 +1,6 @@
 """Plant what spoils training data, and count how much of it a build finds: recall and precision, kind by kind.
 
-    CRITIQUE_CODER_DATA=../shared/data python benchmarks/planted.py [--output FILE]
+    CRITIQUE_CODER_DATA=/data python benchmarks/planted.py [--output FILE]
 
 Contamination is planted with tasks of the benchmarks: copied, with renamed variables under a statement of other words,
 with reworded statements, with other numbers. Duplicates are copies of LeetCode problems. Broken references, flaky

@@ -1,6 +1,6 @@
 """Build from real problems: MBPP, LeetCodeDataset and CodeContests, with what published models wrote for MBPP.
 
-    CRITIQUE_CODER_DATA=../shared/data python benchmarks/real_build.py --output runs/real
+    CRITIQUE_CODER_DATA=/data python benchmarks/real_build.py --output runs/real
 
 MBPP's own splits hold: tasks 601 to 974 train, the others are held out. The same command goes on after a kill.
 """

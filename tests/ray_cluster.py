@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,9 @@ def _head() -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([source, os.environ.get("PYTHONPATH", "")]))
         patch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        # On a busy machine Ray's processes, which wait for all others by default, need more than a minute to start.
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_worker_register_timeout_seconds", "300")
         memory: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
         one = Cluster(initialize_head=True, head_node_args=memory)
         yield one
@@ -32,6 +36,16 @@ def cluster(_head: Cluster) -> Cluster:
         _head.add_node(num_cpus=1, object_store_memory=80 << 20)
     _head.wait_for_nodes()
     return _head
+
+
+def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether something becomes true; a cluster takes a while to notice that a node is gone."""
+    give_up = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 @contextmanager

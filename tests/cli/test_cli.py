@@ -251,11 +251,14 @@ def test_verify_stops_when_too_many_have_no_verdict(run: Run, solutions: Path, t
     out = tmp_path / "v.jsonl"
     command = ["verify", solutions, "--problems", tmp_path / "problems.jsonl", "--output", out]
     stopped = run(*command, "--max-unscored", "0.4")
-    assert stopped.code == 2 and "3 of 6 solutions could not be judged" in stopped.err
+    assert stopped.code == 3 and "3 of 6 solutions could not be judged" in stopped.err
     kept = verdicts_of(out)
     assert kept and all(verdict.outcome is not Outcome.UNSCORED for verdict in kept), "the next run tries these again"
     assert run(*command).code == 3
     assert [verdict.solution_id for verdict in verdicts_of(out)] == [f"s{n}" for n in range(6)]
+    settings = ["--problems", tmp_path / "problems.jsonl", f"candidates.path={solutions}", "duplicates.exact=false"]
+    stopped = run("build", "demo", *settings, "--output", tmp_path / "data")
+    assert stopped.code == 3 and "max_unscored" in stopped.err and len(stopped.err.strip().splitlines()[-1]) < 300
 
 
 def test_verify_refuses_an_output_of_other_inputs(run: Run, problems: Path, solutions: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """``critique-coder``: the group of verbs, and how failures are told.
 
 Exit codes: 0 done; 1 a check failed (``doctor``); 2 bad input or a machine that cannot do it, in one line; 3 some
-solutions have no verdict; 130 interrupted.
+solutions have no verdict, or so many that the verb stopped; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -107,15 +107,17 @@ def main() -> None:
             )
         raise
     except Exception as error:
-        if any(kind.__name__ in _ONE_LINE for kind in type(error).__mro__):
-            _leave(" ".join(str(error).split()), 2)
+        for kind in type(error).__mro__:
+            if kind.__name__ in _ONE_LINE:
+                _leave(" ".join(str(error).split()), _ONE_LINE[kind.__name__])
         raise
 
 
 _TRAIN_EXTRA = frozenset({"accelerate", "datasets", "gguf", "torch", "transformers", "trl"})
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST})
 """Errors of the file system that are about what the user named, and not about a mistake of ours."""
-_ONE_LINE = frozenset({"BadInput", "SettingsChanged", "ModelError", "IsolationError", "TooManyUnscored"})
+_ONE_LINE = {"BadInput": 2, "SettingsChanged": 2, "ModelError": 2, "IsolationError": 2, "TooManyUnscored": 3}
+"""Exit codes of failures that are told in a line, by the names of their classes, since importing those takes long."""
 
 
 def _about_place(error: OSError, path: str | Path) -> str:

@@ -1,7 +1,7 @@
 """Verdicts on many machines: a judge on every node of a Ray cluster.
 
-Work goes out in small batches (``cluster.py`` says how, and what becomes of a lost node's). A batch over which three
-nodes were lost is ``unscored``.
+Work goes out in small batches (``cluster.py`` says how, and what becomes of a lost node's). A batch over which a judge
+was killed three times is ``unscored``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class RayJudge:
 
     def __init__(self, address: str, settings: Mapping[str, Any]) -> None:
         self._workers: NodeWorkers[list[Pair], list[Verdict]] = NodeWorkers(
-            address, NodeJudge, lambda processors: ({**settings, "workers": processors},), _AHEAD
+            address, NodeJudge, lambda processors: ({**settings, "workers": processors},), _AHEAD, _AHEAD
         )
         try:
             levels = [Isolation(level) for level in self._workers.ask_all("isolation")]
@@ -78,7 +78,7 @@ class RayJudge:
 
     def verify_many(self, pairs: Iterable[Pair]) -> Iterator[Verdict]:
         """Verdicts in the order of ``pairs``, which is read a little ahead only; raises BadInput."""
-        for verdicts in self._workers.map(_batched(pairs), _AHEAD, self._lost):
+        for verdicts in self._workers.map(_batched(pairs), self._lost):
             yield from verdicts
 
     def _lost(self, pairs: list[Pair]) -> list[Verdict]:
@@ -98,7 +98,7 @@ def _batched(pairs: Iterable[Pair]) -> Iterator[list[Pair]]:
 
 def _unscored(pair: Pair, isolation: Isolation) -> Verdict:
     problem, solution = pair
-    result = TestResult(Outcome.UNSCORED, 0.0, f"{ATTEMPTS} nodes were lost over it")
+    result = TestResult(Outcome.UNSCORED, 0.0, f"the judge was killed {ATTEMPTS} times over it")
     return Verdict(
         solution_id=solution.id, problem_id=problem.id, outcome=Outcome.UNSCORED, passed=0, total=len(problem.tests),
         pass_rate=None, tests=(result,) * len(problem.tests), isolation=isolation.value, shared_process=False,

@@ -80,11 +80,10 @@ class RayModel:
         self, address: str, source: str | None, endpoint: str | None, batch_size: int, cache: Path | None = None
     ) -> None:
         remote = endpoint is not None
-        at_once = batch_size if remote else 1
-        self._ahead = batch_size if remote else 2
+        at_once, ahead = (batch_size, batch_size) if remote else (1, 2)
         self._cache = AnswerCache(cache) if cache is not None and remote else None
         self._workers: NodeWorkers[Ask, list[list[Completion]]] = NodeWorkers(
-            address, NodeModel, lambda processors: (source, endpoint, batch_size, processors), at_once
+            address, NodeModel, lambda processors: (source, endpoint, batch_size, processors), at_once, ahead
         )
 
     @property
@@ -144,7 +143,7 @@ class RayModel:
                 self._cache.put(self._key(ask), found[0])
 
         _ = self.name  # a model that cannot be opened, or is not the same everywhere, shows before any work
-        return self._workers.map(asks, self._ahead, _lost, known, arrived)
+        return self._workers.map(asks, _lost, known, arrived)
 
     def _key(self, ask: Ask) -> str:
         """The key of an endpoint's only answer to a batch of one."""
@@ -153,6 +152,6 @@ class RayModel:
 
 def _lost(ask: Ask) -> list[list[Completion]]:
     raise ModelError(
-        f"{ATTEMPTS} nodes of the cluster were lost over one batch of {len(ask.prompts)} prompts; is their memory too "
-        "small? The same command goes on from here"
+        f"--ray: the model on a node was killed {ATTEMPTS} times over one batch of {len(ask.prompts)} prompts; is the "
+        "node's memory too small? The same command goes on from here"
     )
