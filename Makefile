@@ -13,7 +13,7 @@ demo-long: $(VENV)/ready
 
 # Files of tests side by side, one thread of torch each, so that they do not fight for the processors.
 test: $(VENV)/ready-to-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/ready-to-test
 	$(BIN)/ruff check src tests benchmarks
