@@ -18,7 +18,7 @@ from making import a_problem
 
 FLAKY = "import os\ndef double(n):\n    return 2 * n + os.urandom(1)[0] % 2\n"
 MANY_WAYS = "def double(n):\n    return 3 * n if n > 4 and n != 7 else 2 * n\n"
-SLOW = "def double(n):\n    for _ in range(4_000_000):\n        pass\n    return 2 * n\n"
+SLOW = "import time\ndef double(n):\n    while time.process_time() < 0.2:\n        pass\n    return 2 * n\n"
 
 
 def reason_of(problem: Problem, settings: AuditSettings, wrong: list[Solution] = [], max_time_s: float = 0) -> str:  # noqa: B006
