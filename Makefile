@@ -11,7 +11,7 @@ demo: $(VENV)/ready
 demo-long: $(VENV)/ready
 	$(BIN)/critique-coder demo --long
 
-# Files of tests side by side, one thread of torch each, so that they do not fight for the processors.
+# Files of tests side by side, three on two processors, for many of them wait; one thread of torch each.
 test: $(VENV)/ready-to-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

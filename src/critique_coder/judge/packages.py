@@ -11,7 +11,7 @@ from pathlib import Path
 
 from critique_coder.records import BadInput
 
-_SUFFIXES = (".py", ".so", ".pyd")
+_SUFFIXES = (".py", ".so")
 _NAME = re.compile(r"[\w.-]+")
 _NOT_CODE = (".dist-info", ".egg-info", ".data", ".pth")
 

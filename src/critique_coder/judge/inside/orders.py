@@ -65,4 +65,4 @@ def read_told(message: bytes) -> Told | str:
     if message.startswith(_FAILED):
         return message[1:].decode("utf-8", "replace")
     status, cpu_s, wall_s, starved_s, memory, killed, clean = _TOLD.unpack(message[1:])
-    return Told(status, cpu_s, wall_s, starved_s, memory, killed.rstrip(b"\0").decode("ascii"), clean)
+    return Told(status, cpu_s, wall_s, starved_s, memory, killed.rstrip(b"\0").decode("ascii", "replace"), clean)

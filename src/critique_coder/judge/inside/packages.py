@@ -18,6 +18,6 @@ class Finder:
         place = self._places.get(name)
         if place is None:
             return None
-        if place.endswith((".py", ".so", ".pyd")):
+        if place.endswith((".py", ".so")):
             return importlib.util.spec_from_file_location(name, place)
         return importlib.util.spec_from_file_location(name, f"{place}/__init__.py", submodule_search_locations=[place])

@@ -86,7 +86,7 @@ class Runner:
         _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
         _limit(resource.RLIMIT_MEMLOCK, 0)
         if address_space:
-            _limit(resource.RLIMIT_AS, int(order.memory_bytes) + _VIRTUAL_EXTRA)
+            _limit(resource.RLIMIT_AS, order.memory_bytes + _VIRTUAL_EXTRA)
         if self._level == "full":  # elsewhere the limit would count the user's other processes too
             _limit(resource.RLIMIT_NPROC, _PROCESSES)
         _, hard = resource.getrlimit(resource.RLIMIT_STACK)

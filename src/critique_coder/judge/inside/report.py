@@ -7,7 +7,6 @@ same; then it can report a value, which is what returning one does.
 
 from __future__ import annotations
 
-import json
 import json.encoder
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -36,9 +35,6 @@ def _compiled_encoder() -> Callable[[object, int], tuple[str, ...]]:
 
 to_chunks = _compiled_encoder()
 """``to_chunks(value, 0)``: the pieces of its JSON; raises ValueError for numbers that JSON does not have."""
-
-from_text: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-"""``from_text(text, 0)``: the value of a JSON text that has no space around it, and where it ends."""
 
 
 class Channel:
