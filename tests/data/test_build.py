@@ -19,6 +19,7 @@ import pytest
 from critique_coder.data.build import build
 from critique_coder.data.built import BuiltData
 from critique_coder.data.filter import drawn
+from critique_coder.data.mix import Origin
 from critique_coder.data.recipe import BuildRecipe
 from critique_coder.data.sources import read_source
 from critique_coder.judge import Judge
@@ -162,7 +163,23 @@ def test_the_warm_up_is_of_training_problems_and_says_the_label(built: Path) -> 
         assert row["problem_id"] in train
         assert parse_judgement(answer) is said[row["label"]]
         assert (row["label"] is None) == (row["kind"] == "solve") == (extract_code(answer) is not None)
-        assert row["kind"] != "solve" or row["solution_id"] in passed
+        own = row["solution_id"] in passed
+        assert row["kind"] != "solve" or row["origin"] == ("own" if own else "reference")
+
+
+def test_the_warm_up_has_the_references_of_the_problems_that_were_not_solved(
+    recorded: Path, built: Path, tmp_path: Path
+) -> None:
+    unsolved = sorted(row["problem_id"] for row in BuiltData.open(built).rows("train"))[0]
+    write_jsonl(tmp_path / "recorded.jsonl", [row for row in rows_of(recorded) if row["id"] != f"{unsolved}#0"])
+    build(recipe_for(tmp_path / "recorded.jsonl"), tmp_path / "data")
+    data = BuiltData.open(tmp_path / "data")
+    (row,) = [row for row in data.warmup() if row.get("origin") == Origin.REFERENCE]
+    assert row["problem_id"] == unsolved and row["kind"] == "solve"
+    reference = data.problems[unsolved].reference
+    code = extract_code(row["completion"][-1]["content"])
+    assert reference and code and code.strip() == reference.strip()
+    assert data.manifest["counts"]["warmup"]["references"] == 1
 
 
 def test_the_manifest_tells_inputs_settings_counts_and_outputs(built: Path, recorded: Path) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import gzip
+import io
 import json
 import os
 import re
+import signal
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,7 @@ from critique_coder.data.mix import Split, split_of
 from critique_coder.data.recipe import AuditSettings
 from critique_coder.data.sources import Corpus, read_source
 from critique_coder.judge import Judge
-from critique_coder.records import Outcome, Problem, TestKind
+from critique_coder.records import Outcome, Problem, TestCase, TestKind
 from critique_coder.storage import hash_fraction, write_jsonl
 from making import a_problem, complaint
 
@@ -65,6 +71,63 @@ def test_starter_families_do_not_cross_splits(starter: Corpus) -> None:
     for problem in starter.problems:
         splits.setdefault(str(problem.metadata["family"]), set()).add(split_of(problem, 0.3))
     assert {family for family, found in splits.items() if len(found) > 1} == set()
+
+
+@pytest.mark.usefixtures("alarm")
+def test_no_held_out_starter_problem_is_a_renamed_training_problem(starter: Corpus) -> None:
+    """Two problems are the same where the reference of each passes the other's tests, in some order of arguments."""
+    solvers = {problem.id: solver_of(problem) for problem in starter.problems if problem.entry_point}
+    sides: dict[Split, list[Problem]] = {Split.TRAIN: [], Split.HELDOUT: []}
+    for problem in starter.problems:
+        if problem.id in solvers:
+            sides[split_of(problem, 0.3)].append(problem)
+    alike = {
+        (mine.id, other.id)
+        for mine in sides[Split.TRAIN]
+        for other in sides[Split.HELDOUT]
+        if solves(solvers[mine.id], other) and solves(solvers[other.id], mine)
+    }
+    assert alike == {("starter/is_origin", "starter/neither_true")}  # False is 0 in Python, the tasks are not the same
+
+
+def solver_of(problem: Problem) -> Callable[..., Any]:
+    """The function that a starter problem's reference defines: our own code, which needs no sandbox."""
+    assert problem.reference and problem.entry_point
+    names: dict[str, Any] = {}
+    exec(compile(problem.reference, problem.id, "exec"), names)
+    found: Callable[..., Any] = names[problem.entry_point]
+    return found
+
+
+def solves(solver: Callable[..., Any], problem: Problem) -> bool:
+    orders = permutations(range(len(problem.tests[0].args)))
+    return any(all(gives(solver, test, order) for test in problem.tests) for order in orders)
+
+
+def gives(solver: Callable[..., Any], test: TestCase, order: Sequence[int]) -> bool:
+    arguments = copy.deepcopy([test.args[place] for place in order])
+    with contextlib.redirect_stdout(io.StringIO()):
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.05)
+        try:
+            return bool(solver(*arguments) == test.expected)
+        except (Exception, Stuck):  # made for other arguments
+            return False
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+class Stuck(BaseException):
+    """A reference that was made for other arguments does not come to an end."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise Stuck
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    yield
+    signal.signal(signal.SIGVTALRM, before)
 
 
 def test_both_splits_and_all_difficulties_are_well_filled(starter: Corpus) -> None:

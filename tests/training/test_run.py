@@ -28,6 +28,7 @@ seed = 0
 [warmup]
 rows = 40
 solve_rows = 4
+reference_rows = 4
 learning_rate = 1e-3
 soften = 0.5
 batch_size = 4

@@ -129,6 +129,34 @@ def test_half_of_the_wrong_ones_are_of_problems_that_were_also_solved(data: Buil
     assert sum(prompt in solved for prompt in wrong) == len(wrong) // 2
 
 
+def test_own_solutions_and_references_are_spread_evenly_among_the_critiques(data: BuiltData) -> None:
+    critiques, own = data.warmup(), [solution(n, "own") for n in range(3)]
+    references = [solution(n, "reference") for n in range(3, 8)]
+    object.__setattr__(data, "warmup", lambda: critiques + own + references)
+    found = warmup_rows(data, WarmupSettings(rows=20, solve_rows=10, reference_rows=10), 0)
+    kinds = [row["id"].partition("/")[0] if row["label"] is None else "critique" for row in found]
+    for start in range(0, 40, 8):
+        assert Counter(kinds[start : start + 8]) == {"critique": 4, "own": 2, "reference": 2}
+    assert len({row["id"] for row in found if row["label"] is None}) == 8  # all of them, some more than once
+
+
+def test_references_are_left_out_unless_they_are_asked_for_and_missing_ones_are_no_error(data: BuiltData) -> None:
+    critiques, own, reference = data.warmup(), solution(0, "own"), solution(1, "reference")
+    del own["origin"]  # a build of before there was a choice
+    object.__setattr__(data, "warmup", lambda: [*critiques, own, reference])
+    solutions = [
+        row["id"] for row in warmup_rows(data, WarmupSettings(rows=20, solve_rows=3), 0) if row["label"] is None
+    ]
+    assert solutions == ["own/0"] * 3
+    object.__setattr__(data, "warmup", lambda: critiques)
+    assert len(warmup_rows(data, WarmupSettings(rows=20, solve_rows=3, reference_rows=3), 0)) == 20
+
+
+def solution(number: int, origin: str) -> dict[str, Any]:
+    name = f"{origin}/{number}"
+    return {"id": name, "label": None, "origin": origin, "problem_id": name, "prompt": [name], "completion": [name]}
+
+
 def test_softening_without_what_it_needs_is_refused_before_the_warm_up(data: BuiltData, tmp_path: Path) -> None:
     tiny_model().save_pretrained(tmp_path / "tiny")
     tiny_tokenizer().save_pretrained(tmp_path / "tiny")

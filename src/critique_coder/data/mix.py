@@ -44,6 +44,13 @@ class RowKind(StrEnum):
     CRITIQUE = "critique"
 
 
+class Origin(StrEnum):
+    """Whose a solution is that the warm-up learns to write."""
+
+    OWN = "own"
+    REFERENCE = "reference"
+
+
 _GIVEN = {"train": Split.TRAIN, "heldout": Split.HELDOUT, "eval": Split.HELDOUT, "test": Split.HELDOUT}
 
 

@@ -17,6 +17,8 @@ class WarmupSettings(Settings):
     """Critiques to learn from, half of them of correct solutions; 0 skips the stage."""
     solve_rows: int = Field(128, ge=0)
     """Passing solutions of the model's own among them, so that it does not unlearn to write programs."""
+    reference_rows: int = Field(0, ge=0)
+    """References of training problems that it did not solve among them, for what its own solutions cannot show."""
     epochs: float = Field(1.0, gt=0)
     """Passes over them."""
     decision_weight: float = Field(20.0, gt=0)

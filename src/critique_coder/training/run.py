@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from critique_coder.data.built import BuiltData
-from critique_coder.data.mix import RowKind
+from critique_coder.data.mix import Origin, RowKind
 from critique_coder.data.verify import JudgeOptions, TooManyUnscored, open_judge
 from critique_coder.models.embedded import resolve_source
 from critique_coder.progress import bar
@@ -157,25 +157,33 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Critiques, half True and half False, and passing solutions; drawn by id, a side that does not reach is repeated.
+    """Critiques, half True and half False, passing solutions and references; drawn by id, a side that does not reach is
+    repeated.
 
     Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
-    alone would tell the label. The three kinds are spread evenly. Each row has a prompt, a completion and, for a
+    alone would tell the label. The four kinds are spread evenly. Each row has a prompt, a completion and, for a
     critique, the places where it decides.
     """
-    sides = {label: [row for row in data.warmup() if row["label"] is label] for label in (True, False, None)}
+    sides: dict[bool | Origin, list[dict[str, Json]]] = {side: [] for side in (True, False, *Origin)}
+    for row in data.warmup():
+        sides[Origin(row.get("origin", Origin.OWN)) if row["label"] is None else row["label"]].append(row)
     if not sides[True] or not sides[False]:
         raise BadInput(
             f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and wrong solutions; warmup.rows=0 skips"
         )
-    wanted = {True: settings.rows // 2, False: settings.rows // 2, None: settings.solve_rows if sides[None] else 0}
+    wanted: dict[bool | Origin, int] = {
+        True: settings.rows // 2,
+        False: settings.rows // 2,
+        Origin.OWN: settings.solve_rows,
+        Origin.REFERENCE: settings.reference_rows,
+    }
     solved = {row["problem_id"] for row in sides[True]}
     chosen: list[tuple[float, str, dict[str, Json]]] = []
     for label, side in sides.items():
         side.sort(key=lambda row: hash_fraction(seed, "warmup", row["id"]))
         if label is False:
             side = _taking_turns(side, lambda row: row["problem_id"] in solved)
-        for place in range(wanted[label]):
+        for place in range(wanted[label] if side else 0):
             chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
     kept = ("id", "label", "prompt", "completion", "decisive", "otherwise", "answer")

@@ -9,7 +9,7 @@ from functools import cached_property
 from critique_coder.data.audit import reference_id, reference_of
 from critique_coder.data.index import RecordIndex, problem_index, verdict_index
 from critique_coder.data.label import critique_row_of
-from critique_coder.data.mix import RowKind, Split, critique_row, solve_row
+from critique_coder.data.mix import Origin, RowKind, Split, critique_row, solve_row
 from critique_coder.data.stage import AUDIT_VERDICTS, Counts, Stage, Work
 from critique_coder.data.stages.critiques import critiques
 from critique_coder.data.synthesis import Synthesised, each_synthesised
@@ -22,10 +22,11 @@ _ENOUGH_TRUE = 16
 
 
 def run(work: Work) -> Counts:
-    """Write ``warmup.jsonl``: critiques and passing solutions, of training problems only."""
+    """Write ``warmup.jsonl``: critiques, passing solutions and references, of training problems only."""
     warmup = _Warmup(work)
     write_jsonl(work.file("warmup.jsonl"), warmup.lines())
-    return {"warmup": {"critiques": warmup.critiques, "critiques_true": warmup.true, "solutions": warmup.solutions}}
+    counts = {"critiques": warmup.critiques, "critiques_true": warmup.true, "solutions": warmup.solutions}
+    return {"warmup": {**counts, "references": warmup.references}}
 
 
 @dataclass
@@ -36,6 +37,7 @@ class _Warmup:
     critiques: int = 0
     true: int = 0
     solutions: int = 0
+    references: int = 0
 
     @cached_property
     def problems(self) -> RecordIndex[Problem]:
@@ -48,17 +50,27 @@ class _Warmup:
         return verdict_index(self.work.file("verdicts.jsonl"))
 
     def lines(self) -> Iterator[dict[str, Json]]:
-        """Critiques first, with those of references where the model solves hardly anything; then solutions."""
+        """Critiques first, with those of references where the model solves hardly anything; then ``_solutions``."""
         yield from self._critiques(each_synthesised(self._own(), self.problems, self.verdicts, self.work.recipe.seed))
         if self.true < _ENOUGH_TRUE:
             audited = verdict_index(self.work.file(AUDIT_VERDICTS))
             rows = _reference_rows(self.work, audited)
             # they are told by the verdicts of the audit, under the reference's own id
             yield from self._critiques(each_synthesised(rows, self.problems, audited, self.work.recipe.seed))
+        yield from self._solutions()
+
+    def _solutions(self) -> Iterator[dict[str, Json]]:
+        """The model's own that passed, and the references of the problems it did not solve."""
+        solved = set()
         for row in self._own():
             if row.label and self.verdicts[row.solution_id].outcome is Outcome.PASSED:  # and no person found it wrong
                 self.solutions += 1
+                solved.add(row.problem_id)
                 yield _solved_row(self.work, row, self.problems[row.problem_id])
+        for problem in self.work.problems():
+            if problem.reference and problem.id not in solved and self.work.is_train(problem):
+                self.references += 1
+                yield _reference_solved_row(self.work, problem, problem.reference)
 
     def _own(self) -> Iterator[CritiqueRow]:
         return (row for row in critiques(self.work) if self.work.is_train(self.problems[row.problem_id]))
@@ -90,14 +102,26 @@ def _solved_row(work: Work, row: CritiqueRow, problem: Problem) -> dict[str, Jso
 
     Without such rows the warm-up teaches critiques alone, and a small model answers every prompt with one afterwards.
     """
+    return _solution_row(work, problem, f"solved/{row.solution_id}", row.solution_id, row.solution, Origin.OWN)
+
+
+def _reference_solved_row(work: Work, problem: Problem, reference: str) -> dict[str, Json]:
+    """The reference of a problem that the model did not solve: what its own solutions cannot show it."""
+    return _solution_row(work, problem, f"reference/{problem.id}", reference_id(problem), reference, Origin.REFERENCE)
+
+
+def _solution_row(
+    work: Work, problem: Problem, name: str, solution_id: str, code: str, origin: Origin
+) -> dict[str, Json]:
     asked = solve_row(problem, work.templates, Split.TRAIN)
     kept = ("problem_id", "prompt", "template", "template_hash")
     return {
-        "id": f"solved/{row.solution_id}",
+        "id": name,
         "kind": RowKind.SOLVE.value,
-        "solution_id": row.solution_id,
+        "solution_id": solution_id,
         "label": None,
-        "completion": [_answer(problem, row.solution)],
+        "origin": origin.value,
+        "completion": [_answer(problem, code)],
         **{key: asked[key] for key in kept},
     }
 
@@ -131,5 +155,5 @@ STAGE = Stage(
     reads=("problems.jsonl", "critiques.jsonl", "verdicts.jsonl", AUDIT_VERDICTS),
     writes=("warmup.jsonl",),
     settings=("seed", "mix", "label"),
-    version=2,
+    version=3,
 )
