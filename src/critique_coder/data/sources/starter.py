@@ -1,4 +1,4 @@
-"""The starter set: 299 small Python problems that come with critique-coder, with wrong solutions for each.
+"""The starter set: 475 small Python problems that come with critique-coder, with wrong solutions for each.
 
 The problems are grouped in families (``metadata.family``); near relatives share a family, and train and held-out
 problems are split by family. Difficulty runs from "1" (one obvious expression) to "4" (an algorithm).
