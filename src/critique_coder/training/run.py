@@ -166,7 +166,8 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
     """
     sides: dict[bool | Origin, list[dict[str, Json]]] = {side: [] for side in (True, False, *Origin)}
     for row in data.warmup():
-        sides[Origin(row.get("origin", Origin.OWN)) if row["label"] is None else row["label"]].append(row)
+        origin = Origin.REFERENCE if row.get("origin") == Origin.REFERENCE else Origin.OWN
+        sides[origin if row["label"] is None else row["label"]].append(row)
     if not sides[True] or not sides[False]:
         raise BadInput(
             f"{data.folder / 'warmup.jsonl'}: needs critiques of correct and wrong solutions; warmup.rows=0 skips"
