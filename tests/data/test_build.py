@@ -182,6 +182,22 @@ def test_the_warm_up_has_the_references_of_the_problems_that_were_not_solved(
     assert data.manifest["counts"]["warmup"]["references"] == 1
 
 
+def test_a_reference_that_fails_its_tests_is_not_taught_though_the_audit_lets_it_pass(
+    recorded: Path, built: Path, tmp_path: Path
+) -> None:
+    first, second = sorted({row["problem_id"] for row in BuiltData.open(built).rows("train")})[:2]
+    unsolved = {f"{first}#0", f"{second}#0"}
+    write_jsonl(tmp_path / "recorded.jsonl", [row for row in rows_of(recorded) if row["id"] not in unsolved])
+    problems = rows_of(built / "problems.jsonl")
+    next(row for row in problems if row["id"] == first)["reference"] = "print(1)\n"
+    write_jsonl(tmp_path / "problems.jsonl", problems)
+    source = f'source=[{{name = "problems", path = {json.dumps(str(tmp_path / "problems.jsonl"))}}}]'
+    recipe = recipe_for(tmp_path / "recorded.jsonl", source, "audit.reference=false", "audit.min_wrong=0")
+    build(recipe, tmp_path / "data")
+    rows = BuiltData.open(tmp_path / "data").warmup()
+    assert [row["problem_id"] for row in rows if row.get("origin") == Origin.REFERENCE] == [second]
+
+
 def test_the_manifest_tells_inputs_settings_counts_and_outputs(built: Path, recorded: Path) -> None:
     manifest = BuiltData.open(built).manifest
     assert manifest["inputs"][str(recorded)] == sha256_file(recorded)

@@ -157,8 +157,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Critiques, half True and half False, passing solutions and references; drawn by id, a side that does not reach is
-    repeated.
+    """Critiques of either label, own solutions and references, drawn by id; a side that does not reach is repeated.
 
     Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
     alone would tell the label. The four kinds are spread evenly. Each row has a prompt, a completion and, for a

@@ -49,14 +49,18 @@ class _Warmup:
         """The candidates' verdicts by the id of the solution."""
         return verdict_index(self.work.file("verdicts.jsonl"))
 
+    @cached_property
+    def audited(self) -> RecordIndex[Verdict]:
+        """The verdicts on the references by ``reference_id``."""
+        return verdict_index(self.work.file(AUDIT_VERDICTS))
+
     def lines(self) -> Iterator[dict[str, Json]]:
         """Critiques first, with those of references where the model solves hardly anything; then ``_solutions``."""
         yield from self._critiques(each_synthesised(self._own(), self.problems, self.verdicts, self.work.recipe.seed))
         if self.true < _ENOUGH_TRUE:
-            audited = verdict_index(self.work.file(AUDIT_VERDICTS))
-            rows = _reference_rows(self.work, audited)
             # they are told by the verdicts of the audit, under the reference's own id
-            yield from self._critiques(each_synthesised(rows, self.problems, audited, self.work.recipe.seed))
+            rows = _reference_rows(self.work, self.audited)
+            yield from self._critiques(each_synthesised(rows, self.problems, self.audited, self.work.recipe.seed))
         yield from self._solutions()
 
     def _solutions(self) -> Iterator[dict[str, Json]]:
@@ -66,11 +70,14 @@ class _Warmup:
             if row.label and self.verdicts[row.solution_id].outcome is Outcome.PASSED:  # and no person found it wrong
                 self.solutions += 1
                 solved.add(row.problem_id)
-                yield _solved_row(self.work, row, self.problems[row.problem_id])
-        for problem in self.work.problems():
-            if problem.reference and problem.id not in solved and self.work.is_train(problem):
+                name = f"solved/{row.solution_id}"
+                yield _solution_row(self.work, row, self.problems[row.problem_id], name, Origin.OWN)
+        for row in _reference_rows(self.work, self.audited):
+            passed = self.audited[row.solution_id].outcome is Outcome.PASSED  # which not every build's audit asks for
+            if passed and row.problem_id not in solved:
                 self.references += 1
-                yield _reference_solved_row(self.work, problem, problem.reference)
+                name = f"reference/{row.problem_id}"
+                yield _solution_row(self.work, row, self.problems[row.problem_id], name, Origin.REFERENCE)
 
     def _own(self) -> Iterator[CritiqueRow]:
         return (row for row in critiques(self.work) if self.work.is_train(self.problems[row.problem_id]))
@@ -83,11 +90,12 @@ class _Warmup:
 
 
 def _reference_rows(work: Work, audited: RecordIndex[Verdict]) -> Iterator[CritiqueRow]:
-    """Critique rows of the training problems' references, for a model that solves hardly anything.
+    """Critique rows of the training problems' references.
 
-    They look unlike what a small model writes, which it would learn as the mark of a correct solution. The known wrong
-    solutions stay out: they differ from a right one by a sign, which a model that learns its first words of criticism
-    cannot see, and would teach it that good code is as likely wrong as right.
+    As critiques they are for a model that solves hardly anything: they look unlike what a small model writes, which it
+    would learn as the mark of a correct solution. The known wrong solutions stay out: they differ from a right one by a
+    sign, which a model that learns its first words of criticism cannot see, and would teach it that good code is as
+    likely wrong as right.
     """
     for problem in work.problems():
         reference = reference_of(problem)
@@ -97,31 +105,21 @@ def _reference_rows(work: Work, audited: RecordIndex[Verdict]) -> Iterator[Criti
                 yield row
 
 
-def _solved_row(work: Work, row: CritiqueRow, problem: Problem) -> dict[str, Json]:
-    """A solution of the model's own that passed every test, as the bare code block that the prompt asks for.
+def _solution_row(work: Work, row: CritiqueRow, problem: Problem, name: str, origin: Origin) -> dict[str, Json]:
+    """A solution that passed every test, as the bare code block that the prompt asks for.
 
-    Without such rows the warm-up teaches critiques alone, and a small model answers every prompt with one afterwards.
+    Without the model's own the warm-up teaches critiques alone, and a small model answers every prompt with one
+    afterwards. References show what its own cannot.
     """
-    return _solution_row(work, problem, f"solved/{row.solution_id}", row.solution_id, row.solution, Origin.OWN)
-
-
-def _reference_solved_row(work: Work, problem: Problem, reference: str) -> dict[str, Json]:
-    """The reference of a problem that the model did not solve: what its own solutions cannot show it."""
-    return _solution_row(work, problem, f"reference/{problem.id}", reference_id(problem), reference, Origin.REFERENCE)
-
-
-def _solution_row(
-    work: Work, problem: Problem, name: str, solution_id: str, code: str, origin: Origin
-) -> dict[str, Json]:
     asked = solve_row(problem, work.templates, Split.TRAIN)
     kept = ("problem_id", "prompt", "template", "template_hash")
     return {
         "id": name,
         "kind": RowKind.SOLVE.value,
-        "solution_id": solution_id,
+        "solution_id": row.solution_id,
         "label": None,
         "origin": origin.value,
-        "completion": [_answer(problem, code)],
+        "completion": [_answer(problem, row.solution)],
         **{key: asked[key] for key in kept},
     }
 
@@ -155,5 +153,5 @@ STAGE = Stage(
     reads=("problems.jsonl", "critiques.jsonl", "verdicts.jsonl", AUDIT_VERDICTS),
     writes=("warmup.jsonl",),
     settings=("seed", "mix", "label"),
-    version=3,
+    version=4,
 )
