@@ -11,7 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from critique_coder.models.base import Completion, Messages, ModelError, Progress, Sampling
 from critique_coder.models.embedded import name_of
-from critique_coder.models.precision import compute_dtype
+from critique_coder.models.precision import compute_dtype, sharpen
 from critique_coder.models.sampling import Generated, Tokens, generate
 from critique_coder.prompts import THINK_START
 
@@ -31,7 +31,7 @@ class LocalModel:
         A GPU is used where there is one.
         """
         model, tokenizer = load_pretrained(source, dtype or compute_dtype())
-        model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        sharpen(model.eval().to("cuda" if torch.cuda.is_available() else "cpu"))
         return cls(model, tokenizer, name_of(source), batch_size)
 
     @property

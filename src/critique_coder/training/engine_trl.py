@@ -26,7 +26,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from critique_coder.models import Sampling
 from critique_coder.models.local import encode_chat, end_tokens
-from critique_coder.models.precision import compute_dtype
+from critique_coder.models.precision import compute_dtype, sharpen
 from critique_coder.models.sampling import Tokens, generate
 from critique_coder.records import BadInput, Json
 from critique_coder.storage import read_json
@@ -151,7 +151,7 @@ class Rollouts:
 
     def _synced(self, policy: Any) -> Any:
         if self._sampler is None:
-            self._sampler = copy.deepcopy(policy).to(compute_dtype()).eval().requires_grad_(False)
+            self._sampler = sharpen(copy.deepcopy(policy).to(compute_dtype()).eval().requires_grad_(False))
         with torch.no_grad():
             for mine, theirs in zip(self._sampler.parameters(), policy.parameters(), strict=True):
                 mine.copy_(theirs)

@@ -152,8 +152,20 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
         train_warmup(
             model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step
         )
+    centred(model, tokenizer, rows, recipe.warmup.centre_rows)
     _save(model, tokenizer, place, "float32")
     return str(place)
+
+
+def centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], most: int) -> list[float]:
+    """Bring the judgement into balance on up to ``most`` of the critiques learned last; see ``decision.centre``."""
+    from critique_coder.training.decision import balanced, centre, decisions
+
+    found = balanced(decisions(tokenizer, rows[::-1]), most)
+    if not found:
+        return []
+    with bar("balance", 2 * len(found), "critiques") as shown:
+        return centre(model, found, shown.advance)
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:

@@ -1,0 +1,105 @@
+"""The word by which a critique judges: how likely it is, and how its two sides are brought into balance.
+
+Every critique of the warm-up decides with the same two words, so their odds are the stiffest direction of all: with
+Adam's momentum they swing from side to side by far more than correct and wrong solutions differ, and the last step
+leaves them anywhere. A model that tells the two apart then calls all of them right, or all of them wrong.
+``benchmarks/folds.py`` shows it: what the odds are off by is the same on problems that were trained on and on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from critique_coder.models.precision import compute_dtype
+from critique_coder.models.sampling import Tokens
+from critique_coder.records import Json
+from critique_coder.training.warmup import encode_row
+
+_ROWS = 8
+"""Critiques a forward pass."""
+_ROUNDS = 2
+"""Corrections: each is exact for small ones only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The tokens up to where a critique decides, the tokens with which it can go on there, and the truth."""
+
+    tokens: Tokens
+    right: int
+    wrong: int
+    label: bool
+
+
+def decisions(tokenizer: Any, rows: Sequence[dict[str, Json]]) -> list[Decision]:
+    """Where the critiques among warm-up rows decide; those whose two judgements begin with one token are left out."""
+    found = []
+    for row in rows:
+        if row["label"] is not None and row.get("otherwise"):
+            encoded = encode_row(tokenizer, {**row, "otherwise_share": 1.0}, 1.0)
+            if "soft" in encoded:
+                place, other, _ = encoded["soft"]
+                own = encoded["completion"][place]
+                words = (own, other) if row["label"] else (other, own)
+                found.append(Decision(encoded["prompt"] + encoded["completion"][:place], *words, row["label"]))
+    return found
+
+
+def log_odds(model: Any, batch: Sequence[Decision]) -> Tensor:
+    """How much likelier each critique is to say "right" than "wrong": shape (batch,), float32, in nats.
+
+    From the last states and not from the logits, which bfloat16 rounds to an eighth.
+    """
+    width = max(len(entry.tokens) for entry in batch)
+    missing = [width - len(entry.tokens) for entry in batch]
+    device = model.device
+    ids = torch.tensor([[0] * gap + entry.tokens for gap, entry in zip(missing, batch, strict=True)], device=device)
+    mask = torch.tensor([[0] * gap + [1] * (width - gap) for gap in missing], device=device)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    with torch.autocast(device.type, torch.bfloat16, enabled=compute_dtype() is torch.bfloat16):
+        states = model.base_model(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state[:, -1]
+    words = model.get_output_embeddings().weight
+    apart = words[[entry.right for entry in batch]].float() - words[[entry.wrong for entry in batch]].float()
+    return (states.float() * apart).sum(-1)
+
+
+def balanced(found: Sequence[Decision], most: int) -> list[Decision]:
+    """The first of either label, as many of one as of the other and at most ``most``, one after the other."""
+    sides = [[entry for entry in found if entry.label is label] for label in (True, False)]
+    count = min(most // 2, *map(len, sides))
+    return [entry for pair in zip(*(islice(side, count) for side in sides), strict=True) for entry in pair]
+
+
+def centre(model: Any, found: Sequence[Decision], done: Callable[[int], None] = lambda count: None) -> list[float]:
+    """Move what can be trained as little as it takes for the mean log-odds of ``found`` to be zero.
+
+    That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced. Each
+    round goes along the gradient of the mean, by Newton's step. Returns the mean before each round; ``done`` is called
+    with the number of decisions just looked at.
+    """
+    trained = [value for value in model.parameters() if value.requires_grad]
+    means = []
+    model.eval()
+    for _ in range(_ROUNDS if found else 0):
+        model.zero_grad()
+        total = 0.0
+        for start in range(0, len(found), _ROWS):
+            batch = found[start : start + _ROWS]
+            odds = log_odds(model, batch).sum() / len(found)
+            odds.backward()  # type: ignore[no-untyped-call]
+            total += odds.item()
+            done(len(batch))
+        means.append(total)
+        slopes = [(value, value.grad) for value in trained if value.grad is not None]
+        square = sum(float(slope.double().square().sum()) for _, slope in slopes)
+        with torch.no_grad():
+            for value, slope in slopes:
+                value -= total / max(square, 1e-12) * slope
+    model.zero_grad()
+    return means

@@ -1,0 +1,75 @@
+"""The word by which a critique judges: found, and brought into balance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from critique_coder.records import Json
+from critique_coder.training.decision import Decision, balanced, centre, decisions, log_odds
+from tiny_model import tiny_model, tiny_tokenizer
+
+RIGHT, WRONG = 10, 11
+
+
+def row(label: bool | None, question: str) -> dict[str, Json]:
+    """A warm-up row whose critique is ``w5 w10`` or ``w5 w11`` and more."""
+    own, other = ("w10", "w11") if label else ("w11", "w10")
+    return {
+        "label": label,
+        "prompt": [{"role": "user", "content": question}],
+        "completion": [{"role": "assistant", "content": f"w5 {own} w6"}],
+        "decisive": (3, 6) if label is not None else None,
+        "otherwise": other if label is not None else None,
+    }
+
+
+ROWS = [row(label, f"w{7 + n} w{20 + n % 5} w30") for n in range(12) for label in (True, False)]
+
+
+def test_the_place_and_both_words_are_found_whatever_the_label() -> None:
+    """The tokens end before the word; right and wrong do not depend on which of them was written."""
+    true, false = decisions(tiny_tokenizer(), [row(True, "w7 w8"), row(None, "w7"), row(False, "w7 w8")])
+    assert true == Decision([7, 8, 2, 5], RIGHT, WRONG, True)
+    assert false == Decision([7, 8, 2, 5], RIGHT, WRONG, False)
+
+
+def test_log_odds_are_those_of_the_logits_whatever_stands_beside() -> None:
+    """In a batch of unlike lengths as alone."""
+    model = tiny_model()
+    found = [Decision([7, 8, 2, 5], RIGHT, WRONG, True), Decision([9, 2, 5], RIGHT, WRONG, False)]
+    together = log_odds(model, found)
+    for entry, odds in zip(found, together, strict=True):
+        logits = model(torch.tensor([entry.tokens])).logits[0, -1].detach()
+        assert odds.item() == pytest.approx(float(logits[RIGHT] - logits[WRONG]), abs=0.15)  # bfloat16 where it is fast
+        assert log_odds(model, [entry]).item() == pytest.approx(odds.item(), abs=0.15)
+
+
+def test_as_many_of_either_label_are_taken() -> None:
+    """And no more than asked for."""
+    found = decisions(tiny_tokenizer(), [*ROWS[::2], *ROWS[1:8:2]])
+    assert [entry.label for entry in balanced(found, 100)] == [True, False] * 4
+    assert [entry.label for entry in balanced(found, 5)] == [True, False] * 2
+    assert balanced(found[:3], 100) == []
+
+
+def test_the_mean_is_centred_and_the_differences_stay() -> None:
+    """A lean far larger than what the model tells apart goes; the order of the solutions hardly changes."""
+    model = tiny_model().float()
+    for value in (model.get_input_embeddings().weight, *model.base_model.layers[0].parameters()):
+        value.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    found = balanced(decisions(tiny_tokenizer(), ROWS), 100)
+    odds = log_odds(model, found).detach()
+    means = centre(model, found)
+    after = log_odds(model, found).detach()
+    assert means[0] == pytest.approx(odds.mean().item(), abs=1e-3) and abs(means[0]) > 0.2
+    assert abs(after.mean()) < 0.1 * abs(means[0])
+    assert torch.corrcoef(torch.stack([odds, after]))[0, 1] > 0.8
+    changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
+    assert changed and all(name.startswith(("model.layers.1", "model.norm")) for name in changed)
+
+
+def test_nothing_to_centre_on_changes_nothing() -> None:
+    """Where the tokenizer does not tell the judgements apart, say."""
+    assert centre(tiny_model(), []) == []
