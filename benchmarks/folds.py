@@ -62,7 +62,7 @@ def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
     rows = run._softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
     with TemporaryDirectory() as work:
         train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, Path(work), lambda step, logs: None)
-    print("odds off by", run.centred(model, tokenizer, rows, recipe.warmup.centre_rows))
+    print("odds off by", run.centred(model, tokenizer, rows, recipe.warmup))
     return model.to(compute_dtype()).eval(), tokenizer
 
 

@@ -61,7 +61,7 @@ def test_the_mean_is_centred_and_the_differences_stay() -> None:
     before = {name: value.clone() for name, value in model.named_parameters()}
     found = balanced(decisions(tiny_tokenizer(), ROWS), 100)
     odds = log_odds(model, found).detach()
-    means = centre(model, found)
+    means = centre(model, found, 5)
     after = log_odds(model, found).detach()
     assert means[0] == pytest.approx(odds.mean().item(), abs=1e-3) and abs(means[0]) > 0.2
     assert abs(after.mean()) < 0.1 * abs(means[0])
@@ -72,4 +72,4 @@ def test_the_mean_is_centred_and_the_differences_stay() -> None:
 
 def test_nothing_to_centre_on_changes_nothing() -> None:
     """Where the tokenizer does not tell the judgements apart, say."""
-    assert centre(tiny_model(), []) == []
+    assert centre(tiny_model(), [], 5) == []

@@ -21,10 +21,8 @@ from critique_coder.models.sampling import Tokens
 from critique_coder.records import Json
 from critique_coder.training.warmup import encode_row
 
-_ROWS = 8
-"""Critiques a forward pass."""
-_ROUNDS = 2
-"""Corrections: each is exact for small ones only."""
+ROUNDS = 2
+"""Corrections: each is exact for a small lean only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,8 @@ def log_odds(model: Any, batch: Sequence[Decision]) -> Tensor:
         states = model.base_model(input_ids=ids, attention_mask=mask, position_ids=positions).last_hidden_state[:, -1]
     words = model.get_output_embeddings().weight
     apart = words[[entry.right for entry in batch]].float() - words[[entry.wrong for entry in batch]].float()
-    return (states.float() * apart).sum(-1)
+    odds: Tensor = (states.float() * apart).sum(-1)
+    return odds
 
 
 def balanced(found: Sequence[Decision], most: int) -> list[Decision]:
@@ -76,21 +75,23 @@ def balanced(found: Sequence[Decision], most: int) -> list[Decision]:
     return [entry for pair in zip(*(islice(side, count) for side in sides), strict=True) for entry in pair]
 
 
-def centre(model: Any, found: Sequence[Decision], done: Callable[[int], None] = lambda count: None) -> list[float]:
+def centre(
+    model: Any, found: Sequence[Decision], size: int, done: Callable[[int], None] = lambda count: None
+) -> list[float]:
     """Move what can be trained as little as it takes for the mean log-odds of ``found`` to be zero.
 
-    That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced. Each
-    round goes along the gradient of the mean, by Newton's step. Returns the mean before each round; ``done`` is called
-    with the number of decisions just looked at.
+    That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced, and is
+    looked at ``size`` a forward pass. Each of ``ROUNDS`` rounds goes along the gradient of the mean, by Newton's step. Returns
+    the mean before each, in nats; ``done`` is called with the number of decisions just looked at.
     """
     trained = [value for value in model.parameters() if value.requires_grad]
     means = []
     model.eval()
-    for _ in range(_ROUNDS if found else 0):
+    for _ in range(ROUNDS if found else 0):
         model.zero_grad()
         total = 0.0
-        for start in range(0, len(found), _ROWS):
-            batch = found[start : start + _ROWS]
+        for start in range(0, len(found), size):
+            batch = found[start : start + size]
             odds = log_odds(model, batch).sum() / len(found)
             odds.backward()  # type: ignore[no-untyped-call]
             total += odds.item()

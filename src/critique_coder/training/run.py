@@ -138,34 +138,33 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 
     rows = _softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
     _drop_metrics(folder, "warmup", after=0)
-    with (
-        AppendLog(folder / "metrics.jsonl") as log,
-        bar("warm-up", warmup_steps(len(rows), recipe.warmup), "steps") as shown,
-        timed(folder, "warm-up"),
-    ):
+    with timed(folder, "warm-up"):
+        with (
+            AppendLog(folder / "metrics.jsonl") as log,
+            bar("warm-up", warmup_steps(len(rows), recipe.warmup), "steps") as shown,
+        ):
 
-        def end_of_step(step: int, logs: dict[str, float]) -> None:
-            metrics = {"warmup/loss": logs["loss"], "warmup/token_accuracy": logs.get("mean_token_accuracy")}
-            log.append({"stage": "warmup", "step": step, "metrics": metrics})
-            shown.advance(1, f"loss {logs['loss']:.3f}")
+            def end_of_step(step: int, logs: dict[str, float]) -> None:
+                metrics = {"warmup/loss": logs["loss"], "warmup/token_accuracy": logs.get("mean_token_accuracy")}
+                log.append({"stage": "warmup", "step": step, "metrics": metrics})
+                shown.advance(1, f"loss {logs['loss']:.3f}")
 
-        train_warmup(
-            model, tokenizer, rows, recipe.warmup, recipe.seed, folder / "checkpoints" / "warmup-work", end_of_step
-        )
-    centred(model, tokenizer, rows, recipe.warmup.centre_rows)
+            work = folder / "checkpoints" / "warmup-work"
+            train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, work, end_of_step)
+        centred(model, tokenizer, rows, recipe.warmup)
     _save(model, tokenizer, place, "float32")
     return str(place)
 
 
-def centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], most: int) -> list[float]:
-    """Bring the judgement into balance on up to ``most`` of the critiques learned last; see ``decision.centre``."""
-    from critique_coder.training.decision import balanced, centre, decisions
+def centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: WarmupSettings) -> list[float]:
+    """Bring the judgement into balance on the critiques learned last; see ``decision.centre``."""
+    from critique_coder.training.decision import ROUNDS, balanced, centre, decisions
 
-    found = balanced(decisions(tokenizer, rows[::-1]), most)
+    found = balanced(decisions(tokenizer, rows[::-1]), settings.centre_rows)
     if not found:
         return []
-    with bar("balance", 2 * len(found), "critiques") as shown:
-        return centre(model, found, shown.advance)
+    with bar("balance", ROUNDS * len(found), "critiques") as shown:
+        return centre(model, found, settings.micro_batch_size, shown.advance)
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
