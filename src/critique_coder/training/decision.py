@@ -81,8 +81,8 @@ def centre(
     """Move what can be trained as little as it takes for the mean log-odds of ``found`` to be zero.
 
     That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced, and is
-    looked at ``size`` a forward pass. Each of ``ROUNDS`` rounds goes along the gradient of the mean, by Newton's step. Returns
-    the mean before each, in nats; ``done`` is called with the number of decisions just looked at.
+    looked at ``size`` a forward pass. Each of ``ROUNDS`` rounds goes along the gradient of the mean, by Newton's step.
+    Returns the mean before each, in nats; ``done`` is called with the number of decisions just looked at.
     """
     trained = [value for value in model.parameters() if value.requires_grad]
     means = []
