@@ -67,11 +67,17 @@ def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
 
 
 def judged_rows(data: BuiltData, aside: frozenset[str]) -> list[dict[str, Json]]:
-    """The critiques of the fold: all of correct solutions, and up to twice as many of wrong ones."""
+    """The critiques of the fold: of correct solutions, and of twice as many wrong ones.
+
+    Half of the wrong ones are of problems that also have a correct one, as among the held-out pairs: else the task
+    alone would tell the label.
+    """
     rows = [row for row in data.warmup() if row["problem_id"] in aside and row["label"] is not None]
     rows.sort(key=lambda row: hash_fraction("judged", row["id"]))
     right = [row for row in rows if row["label"]]
-    return right + [row for row in rows if not row["label"]][: 2 * len(right)]
+    solved = {row["problem_id"] for row in right}
+    wrong = [[row for row in rows if not row["label"] and (row["problem_id"] in solved) is so] for so in (True, False)]
+    return right + [row for side in wrong for row in side[: len(right)]]
 
 
 @torch.inference_mode()
