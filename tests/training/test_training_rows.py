@@ -74,6 +74,19 @@ def test_one_pass_uses_every_row_once_and_more_steps_begin_again_in_another_orde
     assert {row["row_id"] for row in twice[100:]} == {row["row_id"] for row in once} and twice[100:] != once
 
 
+def test_a_surplus_of_one_label_is_drawn_from_anew_in_every_pass(data: BuiltData) -> None:
+    """As many wrong as correct solutions a pass, others in the next; one label alone is used whole."""
+    uneven = [row for row in data.rows("train") if row["label"] is None or row["label"] is False]
+    scarce = [row for row in data.rows("train") if row["label"] is True][:3]
+    object.__setattr__(data, "rows", lambda split: uneven + scarce)
+    found = rows(data, "grpo.steps=40")
+    for start in range(0, 774, 86):
+        assert Counter(row["label"] for row in found[start : start + 86]) == {None: 80, True: 3, False: 3}
+    assert len({row["row_id"] for row in found if row["label"] is False}) > 6
+    object.__setattr__(data, "rows", lambda split: uneven)
+    assert Counter(row["label"] for row in rows(data)[:90]) == {None: 80, False: 10}
+
+
 def test_the_order_follows_the_seed(data: BuiltData) -> None:
     assert rows(data) == rows(data) != rows(data, "seed=1")
 

@@ -114,14 +114,19 @@ def _shuffled(rows: Sequence[dict[str, Json]], seed: int, epoch: int) -> list[di
     """A random order in which solve rows, and critique rows of either label, are spread evenly.
 
     So each step sees the mix, and no stretch of steps rewards one judgement alone, which a small model learns at once.
+    Of the label of which there are more critique rows, each epoch draws as many as there are of the other: a surplus
+    would reward that judgement by itself.
     """
     sides: dict[tuple[str, str], list[dict[str, Json]]] = {}
     for row in rows:
         sides.setdefault((str(row["kind"]), str(row["label"])), []).append(row)
+    fewest = min((len(own) for (kind, _), own in sides.items() if kind == RowKind.CRITIQUE), default=0)
     placed = []
     for side, own in sides.items():
         own.sort(key=lambda r: hash_fraction(seed, epoch, r["id"]))
         offset = hash_fraction(seed, epoch, *side)
+        if side[0] == RowKind.CRITIQUE:
+            own = own[:fewest]
         if side == (RowKind.CRITIQUE, "False"):  # half-way between two of the other label, where there are as many
             offset = (hash_fraction(seed, epoch, RowKind.CRITIQUE, "True") + 0.5) % 1
         placed += [((place + offset) / len(own), side, row) for place, row in enumerate(own)]
