@@ -179,7 +179,7 @@ def _metrics(seed: int, steps: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for step in range(1, 17):
         loss = 0.45 + 2.1 * math.exp(-step / 4) + drawn.gauss(0, 0.05)
-        rows.append({"stage": "warmup", "step": step, "metrics": {"warmup/loss": loss, "warmup/token_accuracy": None}})
+        rows.append({"stage": "warmup", "step": step, "metrics": {"warmup/loss": loss, "warmup/lean": -loss}})
     for step in range(1, steps + 1):
         metrics = {
             "reward/solve": 0.31 + 0.12 * step / 80 + drawn.gauss(0, 0.07),

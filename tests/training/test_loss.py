@@ -13,7 +13,7 @@ from critique_coder.training.engine_trl import Trainer, config
 from critique_coder.training.likelihood import answer_logprobs, chance_of_right
 from critique_coder.training.logprobs import clipped_loss, completion_logprobs
 from critique_coder.training.recipe import GrpoSettings
-from critique_coder.training.warmup import collate, encode_row, soften, warmup_loss
+from critique_coder.training.warmup import Lean, collate, encode_row, soften, warmup_loss
 from tiny_model import PAD, tiny_model, tiny_tokenizer
 
 ROWS: list[dict[str, Any]] = [
@@ -68,27 +68,66 @@ def test_a_judgement_moves_from_its_label_towards_the_chance_of_being_right() ->
     assert [row["otherwise_share"] for row in soften(rows[:2], {"a": 0.75, "b": 0.75}, 0.0)] == [0, 0]
 
 
-def test_the_softened_place_is_the_deciding_word_and_no_other() -> None:
+def test_the_place_that_judges_is_the_deciding_word_and_no_other() -> None:
     tokenizer = tiny_tokenizer()
-    place, other, share = encode_row(tokenizer, {**JUDGED, "otherwise_share": 0.25}, 20.0)["soft"]
-    assert (place, share) == (1, 0.25) and tokenizer.decode([other]) == "w8"
-    assert "soft" not in encode_row(tokenizer, JUDGED, 20.0)
+    place, other, share, side = encode_row(tokenizer, {**JUDGED, "otherwise_share": 0.25}, 20.0)["judges"]
+    assert (place, share, side) == (1, 0.25, 1) and tokenizer.decode([other]) == "w8"
+    assert encode_row(tokenizer, {**JUDGED, "label": False}, 20.0)["judges"] == (1, other, 0.0, -1)
+    for missing in ({"otherwise": None}, {"decisive": None, "label": None}):
+        assert "judges" not in encode_row(tokenizer, {**JUDGED, **missing}, 20.0)
 
 
-def test_a_tokenizer_that_knows_neither_word_softens_nothing() -> None:
+def test_a_tokenizer_that_knows_neither_word_judges_nowhere() -> None:
     unknown = {**JUDGED, "completion": [{"role": "assistant", "content": "w5 right"}], "decisive": [3, 3]}
-    assert "soft" not in encode_row(tiny_tokenizer(), {**unknown, "otherwise": "wrong", "otherwise_share": 0.5}, 20.0)
+    assert "judges" not in encode_row(tiny_tokenizer(), {**unknown, "otherwise": "wrong"}, 20.0)
+
+
+def judging(share: float, side: int) -> dict[str, Any]:
+    """A row whose second token decides between 14 and 17."""
+    row = {"prompt": [8, 9], "completion": [13, 14, 1], "weights": [1.0, 20.0, 1.0]}
+    return {**row, "judges": (1, 17, share, side)}
+
+
+def logprobs_after(prompt: list[int], completion: list[int]) -> torch.Tensor:
+    """Of every word at each place of ``completion``."""
+    logits: torch.Tensor = tiny_model()(input_ids=torch.tensor([prompt + completion])).logits[0].detach()
+    return logits.log_softmax(-1)[len(prompt) - 1 : -1]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_loss_of_a_softened_token_is_shared_between_both(share: float) -> None:
-    model = tiny_model()
-    row = {"prompt": [8, 9], "completion": [13, 14, 1], "weights": [1.0, 20.0, 1.0], "soft": (1, 17, share)}
     with torch.no_grad():
-        found = warmup_loss(model, collate([row], PAD))
-        logp = model(input_ids=torch.tensor([[8, 9, 13, 14, 1]])).logits[0].log_softmax(-1)[1:-1]
+        found = warmup_loss(tiny_model(), collate([judging(share, 1)], PAD))
+    logp = logprobs_after([8, 9], [13, 14, 1])
     judged = (1 - share) * logp[1, 14] + share * logp[1, 17]
     assert float(found) == pytest.approx(float(-(logp[0, 13] + 20 * judged + logp[2, 1]) / 22), rel=1e-4)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_a_judgement_relative_to_the_lean_is_the_odds_less_the_lean(share: float, side: int) -> None:
+    lean = Lean()
+    lean.seen(torch.tensor([3.0, 1.0]), torch.tensor([1, -1]))
+    assert lean.now == 2.0
+    with torch.no_grad():
+        found = warmup_loss(tiny_model(), collate([judging(share, side), ROWS[1]], PAD), lean)
+    logp, plain = logprobs_after([8, 9], [13, 14, 1]), logprobs_after([8], [13, 1])
+    odds = float(logp[1, 14] - logp[1, 17]) * side
+    assert lean.now == pytest.approx(2.0 + 0.3 * (odds - (3.0 if side == 1 else 1.0)) / 2, rel=1e-4)
+    apart = torch.tensor((odds - lean.now) * side)
+    judged = torch.logaddexp(logp[1, 14], logp[1, 17])
+    judged += (1 - share) * apart.sigmoid().log() + share * (-apart).sigmoid().log()
+    total = logp[0, 13] + 20 * judged + logp[2, 1] + plain[0, 13] + plain[1, 1]
+    assert float(found) == pytest.approx(float(-total / 24), rel=1e-4)
+
+
+def test_where_both_labels_lie_apart_evenly_the_lean_is_their_middle_however_many_there_are_of_each() -> None:
+    lean = Lean()
+    assert lean.now == 0.0
+    assert lean.seen(torch.tensor([-3.0, -3.2, -2.8]), torch.tensor([-1, -1, -1])) == pytest.approx(-3.0)
+    for _ in range(40):
+        lean.seen(torch.tensor([5.0, 1.0, 1.0, 1.0]), torch.tensor([1, -1, -1, -1]))
+    assert lean.now == pytest.approx(3.0, abs=1e-3)
 
 
 def test_the_likelihood_of_an_answer_is_that_of_its_tokens_alone() -> None:

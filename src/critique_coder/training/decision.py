@@ -1,9 +1,7 @@
 """The word by which a critique judges: how likely it is, and how its two sides are brought into balance.
 
-Every critique of the warm-up decides with the same two words, so their odds are the stiffest direction of all: with
-Adam's momentum they swing from side to side by far more than correct and wrong solutions differ, and the last step
-leaves them anywhere. A model that tells the two apart then calls all of them right, or all of them wrong.
-``benchmarks/folds.py`` shows it: what the odds are off by is the same on problems that were trained on and on others.
+The warm-up learns how far correct and wrong solutions lie apart, not where the middle lies (``warmup.Lean``). Where it
+ends up is the same on problems that were trained on and on others, so it is measured there and taken away.
 """
 
 from __future__ import annotations
@@ -40,9 +38,9 @@ def decisions(tokenizer: Any, rows: Sequence[dict[str, Json]]) -> list[Decision]
     found = []
     for row in rows:
         if row["label"] is not None and row.get("otherwise"):
-            encoded = encode_row(tokenizer, {**row, "otherwise_share": 1.0}, 1.0)
-            if "soft" in encoded:
-                place, other, _ = encoded["soft"]
+            encoded = encode_row(tokenizer, row, 1.0)
+            if "judges" in encoded:
+                place, other, _, _ = encoded["judges"]
                 own = encoded["completion"][place]
                 words = (own, other) if row["label"] else (other, own)
                 found.append(Decision(encoded["prompt"] + encoded["completion"][:place], *words, row["label"]))

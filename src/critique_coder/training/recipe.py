@@ -27,8 +27,8 @@ class WarmupSettings(Settings):
     """How far the target of the deciding word moves from the label to what the model's own likelihood of the solution
     says; 0 keeps the label."""
     centre_rows: int = Field(64, ge=0)
-    """Critiques, half of them of correct solutions, on which the judgement is brought into balance after the last step,
-    so that it leans to neither side; 0 leaves it as the last step did."""
+    """Critiques, half of them of correct solutions, on which the judgement is brought into balance after the last step.
+    Until then it is learned relative to how the model leans; 0 learns it as it is and leaves it."""
     learning_rate: float = Field(5e-5, gt=0)
     """Peak of a linear schedule."""
     batch_size: int = Field(16, ge=1)

@@ -150,7 +150,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
         ):
 
             def end_of_step(step: int, logs: dict[str, float]) -> None:
-                metrics = {"warmup/loss": logs["loss"], "warmup/token_accuracy": logs.get("mean_token_accuracy")}
+                metrics = {f"warmup/{name}": logs[name] for name in ("loss", "lean") if name in logs}
                 log.append({"stage": "warmup", "step": step, "metrics": metrics})
                 shown.advance(1, f"loss {logs['loss']:.3f}")
 

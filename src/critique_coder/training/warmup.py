@@ -1,7 +1,8 @@
 """The warm-up: supervised fine-tuning on critiques that were made from execution, so that the form is there to reward.
 
-The loss counts the critique's tokens alone, not the prompt's (as in critique fine-tuning, arXiv 2501.17703, §2.3). It
-runs on the trainer of transformers: TRL's would run the output layer over the prompts as well (see ``logprobs``).
+The loss counts the critique's tokens alone, not the prompt's (as in critique fine-tuning, arXiv 2501.17703, §2.3), and
+takes the judgement relative to how the model leans (``Lean``). It runs on the trainer of transformers: TRL's would run
+the output layer over the prompts as well (see ``logprobs``).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import logsigmoid
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
@@ -23,35 +25,74 @@ from critique_coder.training.recipe import WarmupSettings
 EndOfStep = Callable[[int, dict[str, float]], None]
 
 
+class Lean:
+    """How much likelier the model finds "right" than "wrong" whatever the solution: the middle between both labels.
+
+    Every critique decides between the same two words, so their odds are the stiffest direction of all: with Adam's
+    momentum they swing by several nats, while correct and wrong solutions differ by tenths of one. Taken relative to
+    the lean the judgement learns the difference alone; ``decision.centre`` takes the lean away at the end.
+    """
+
+    _KEPT = 0.7
+
+    def __init__(self) -> None:
+        self._means: dict[bool, float] = {}
+
+    def seen(self, odds: torch.Tensor, sides: torch.Tensor) -> float:
+        """The lean after critiques of the given ``sides`` (1 correct, -1 wrong) with log-odds ``odds``, both (n,)."""
+        for label in (True, False):
+            own = odds[(sides > 0) == label]
+            if len(own):
+                mean = float(own.mean())
+                self._means[label] = self._KEPT * self._means.get(label, mean) + (1 - self._KEPT) * mean
+        return self.now
+
+    @property
+    def now(self) -> float:
+        """The lean, in nats; 0 before a critique was seen."""
+        return sum(self._means.values()) / max(1, len(self._means))
+
+
 class _CritiqueTrainer(Trainer):  # type: ignore[misc]
+    lean: Lean | None = None
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         with self.accelerator.autocast():
-            loss = warmup_loss(model, inputs)
+            loss = warmup_loss(model, inputs, self.lean)
         return (loss, {}) if return_outputs else loss
 
 
-def warmup_loss(model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+def warmup_loss(model: Any, inputs: dict[str, torch.Tensor], lean: Lean | None = None) -> torch.Tensor:
     """The cross-entropy of the completions of a ``collate``d batch, a weighted mean over their tokens.
 
-    Where a row has softened its judgement, the target is shared between the token and the other judgement's.
+    Where a row has softened its judgement, the target is shared between the token and the other judgement's. With a
+    ``lean`` the choice between the two is judged by how far their odds are from it; that it is one of the two counts as
+    ever.
     """
-    weights, others, share = inputs["weights"], inputs["others"], inputs["others_share"]
+    weights, share, sides = inputs["weights"], inputs["others_share"], inputs["sides"]
     length = weights.shape[1]
     logits = completion_logits(model, inputs["input_ids"], inputs["attention_mask"], length)
-    logprobs, _ = logprobs_of(logits, torch.stack([inputs["input_ids"][:, -length:], others], dim=-1))
-    likely = (1 - share) * logprobs[..., 0] + share * logprobs[..., 1]
+    logprobs, _ = logprobs_of(logits, torch.stack([inputs["input_ids"][:, -length:], inputs["others"]], dim=-1))
+    own, other = logprobs.unbind(-1)
+    likely = (1 - share) * own + share * other
+    decides = sides != 0
+    if lean is not None and decides.any():
+        odds = (own - other)[decides] * sides[decides]
+        apart = (odds - lean.seen(odds.detach(), sides[decides])) * sides[decides]
+        chosen = (1 - share[decides]) * logsigmoid(apart) + share[decides] * logsigmoid(-apart)
+        likely = likely.masked_scatter(decides, chosen + torch.logaddexp(own[decides], other[decides]))
     return -(likely * weights).sum() / weights.sum()
 
 
 class _Losses(TrainerCallback):  # type: ignore[misc]
-    def __init__(self, end_of_step: EndOfStep) -> None:
-        self._end_of_step = end_of_step
+    def __init__(self, end_of_step: EndOfStep, lean: Lean | None) -> None:
+        self._end_of_step, self._lean = end_of_step, lean
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:
-            self._end_of_step(state.global_step, logs)
+            self._end_of_step(state.global_step, logs if self._lean is None else {**logs, "lean": self._lean.now})
 
 
 def warmup_steps(rows: int, settings: WarmupSettings) -> int:
@@ -72,7 +113,9 @@ def train_warmup(
 
     The last are the places in the completion at which a critique decides, or None. They are two tokens among dozens,
     which the loss would otherwise drown among the quoted values. Rows that ``soften`` has seen have a softer judgement.
+    With ``centre_rows`` the judgement is learned relative to the ``Lean``, which is told as "lean" after each step.
     """
+    lean = Lean() if settings.centre_rows else None
     trainer = _CritiqueTrainer(
         model=model,
         args=_arguments(len(rows), settings, seed, folder),
@@ -80,8 +123,9 @@ def train_warmup(
             [encode_row(tokenizer, row, settings.decision_weight) for row in rows], settings.batch_size
         ),
         data_collator=lambda batch: collate(batch, tokenizer.pad_token_id),
-        callbacks=[_Losses(end_of_step)],
+        callbacks=[_Losses(end_of_step, lean)],
     )
+    trainer.lean = lean
     trainer.remove_callback(PrinterCallback)
     trainer.train()
 
@@ -117,8 +161,9 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
 def encode_row(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> dict[str, Any]:
     """Token ids of prompt and completion, the end of the turn included, and the weight of each completion token.
 
-    Where the row's judgement is softened, ``soft`` is its place among the tokens, the token with which the other
-    judgement would go on there, and that token's share of the target.
+    Where the row is a critique and says how one of the other label goes on, ``judges`` has the place of the token that
+    decides, the token of the other judgement, its share of the target (0 unless softened), and the side (1 for a
+    correct solution, -1 for a wrong one).
     """
     text, decisive = str(row["completion"][-1]["content"]), row["decisive"]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -127,14 +172,13 @@ def encode_row(tokenizer: Any, row: dict[str, Json], decision_weight: float) -> 
     for place in decisive or ():
         weights[next(n for n, (_, end) in enumerate(encoded.offset_mapping) if end > place)] = decision_weight
     made = {"prompt": encode_chat(tokenizer, row["prompt"]), "completion": completion, "weights": weights}
-    share = row.get("otherwise_share", 0.0)
-    if share:
+    if decisive and row.get("otherwise"):
         begun = text[: decisive[0]] + str(row["otherwise"])
         other = tokenizer(begun, add_special_tokens=False).input_ids
         apart = (n for n, pair in enumerate(zip(completion, other, strict=False)) if pair[0] != pair[1])
         place = next(apart, None)
         if place is not None:  # None: the tokenizer does not tell the two judgements apart
-            made["soft"] = (place, other[place], share)
+            made["judges"] = (place, other[place], row.get("otherwise_share", 0.0), 1 if row["label"] else -1)
     return made
 
 
@@ -154,28 +198,31 @@ def collate(batch: Sequence[dict[str, Any]], pad: int) -> dict[str, torch.Tensor
 
     Prompts are padded behind what all of them begin with (the system prompt), which is then computed once; completions
     at their end. Shapes: ``input_ids`` and ``attention_mask`` (rows, prompt + completion), ``weights`` (0 for padding),
-    ``others`` and ``others_share`` (rows, completion): another token and its share of the target.
+    ``others``, ``others_share`` and ``sides`` (rows, completion): another token, its share of the target, and which
+    side the row is on where it decides (0 elsewhere).
     """
     width = max(len(row["prompt"]) for row in batch)
     length = max(len(row["completion"]) for row in batch)
     alike = [len(set(column)) == 1 for column in zip(*(row["prompt"] for row in batch), strict=False)]
-    shared = alike.index(False) if False in alike else len(alike)
+    # each prompt's last token stays beside its completion, whose first token is read from there
+    shared = min([*alike, False].index(False), min(len(row["prompt"]) for row in batch) - 1)
     ids, attention, weights = [], [], []
     others = torch.zeros(len(batch), length, dtype=torch.long)
-    others_share = torch.zeros(len(batch), length)
+    others_share, sides = torch.zeros(len(batch), length), torch.zeros(len(batch), length)
     for number, row in enumerate(batch):
         prompt, completion = row["prompt"], row["completion"]
         before, after = width - len(prompt), length - len(completion)
         ids.append(prompt[:shared] + [pad] * before + prompt[shared:] + completion + [pad] * after)
         attention.append([1] * shared + [0] * before + [1] * (len(prompt) - shared + len(completion)) + [0] * after)
         weights.append([*row["weights"], *[0.0] * after])
-        if "soft" in row:
-            place, other, share = row["soft"]
-            others[number, place], others_share[number, place] = other, share
+        if "judges" in row:
+            place, other, share, side = row["judges"]
+            others[number, place], others_share[number, place], sides[number, place] = other, share, side
     return {
         "input_ids": torch.tensor(ids),
         "attention_mask": torch.tensor(attention),
         "weights": torch.tensor(weights),
         "others": others,
         "others_share": others_share,
+        "sides": sides,
     }
