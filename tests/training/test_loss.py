@@ -105,7 +105,7 @@ def test_the_loss_of_a_softened_token_is_shared_between_both(share: float) -> No
 
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("share", [0.0, 0.3])
-def test_a_judgement_relative_to_the_lean_is_the_odds_less_the_lean(share: float, side: int) -> None:
+def test_a_judgement_relative_to_the_lean_is_that_of_logits_moved_by_it(share: float, side: int) -> None:
     lean = Lean()
     lean.seen(torch.tensor([3.0, 1.0]), torch.tensor([1, -1]))
     assert lean.now == 2.0
@@ -114,9 +114,11 @@ def test_a_judgement_relative_to_the_lean_is_the_odds_less_the_lean(share: float
     logp, plain = logprobs_after([8, 9], [13, 14, 1]), logprobs_after([8], [13, 1])
     odds = float(logp[1, 14] - logp[1, 17]) * side
     assert lean.now == pytest.approx(2.0 + 0.3 * (odds - (3.0 if side == 1 else 1.0)) / 2, rel=1e-4)
-    apart = torch.tensor((odds - lean.now) * side)
-    judged = torch.logaddexp(logp[1, 14], logp[1, 17])
-    judged += (1 - share) * apart.sigmoid().log() + share * (-apart).sigmoid().log()
+    moved = logp[1].clone()
+    moved[14] -= side * lean.now / 2
+    moved[17] += side * lean.now / 2
+    moved = moved.log_softmax(-1)
+    judged = (1 - share) * moved[14] + share * moved[17]
     total = logp[0, 13] + 20 * judged + logp[2, 1] + plain[0, 13] + plain[1, 1]
     assert float(found) == pytest.approx(float(-total / 24), rel=1e-4)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.functional import logsigmoid
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from critique_coder.models.local import encode_chat
@@ -68,8 +67,8 @@ def warmup_loss(model: Any, inputs: dict[str, torch.Tensor], lean: Lean | None =
     """The cross-entropy of the completions of a ``collate``d batch, a weighted mean over their tokens.
 
     Where a row has softened its judgement, the target is shared between the token and the other judgement's. With a
-    ``lean`` the choice between the two is judged by how far their odds are from it; that it is one of the two counts as
-    ever.
+    ``lean`` the logits of both words are moved together by it first, as a logit-adjusted loss does with the share of a
+    class (arXiv 2007.07314).
     """
     weights, share, sides = inputs["weights"], inputs["others_share"], inputs["sides"]
     length = weights.shape[1]
@@ -79,11 +78,18 @@ def warmup_loss(model: Any, inputs: dict[str, torch.Tensor], lean: Lean | None =
     likely = (1 - share) * own + share * other
     decides = sides != 0
     if lean is not None and decides.any():
-        odds = (own - other)[decides] * sides[decides]
-        apart = (odds - lean.seen(odds.detach(), sides[decides])) * sides[decides]
-        chosen = (1 - share[decides]) * logsigmoid(apart) + share[decides] * logsigmoid(-apart)
-        likely = likely.masked_scatter(decides, chosen + torch.logaddexp(own[decides], other[decides]))
+        own, other, share, sides = (values[decides] for values in (own, other, share, sides))
+        leans = lean.seen(((own - other) * sides).detach(), sides)
+        own, other = _shifted(own, other, sides * leans / 2)
+        likely = likely.masked_scatter(decides, (1 - share) * own + share * other)
     return -(likely * weights).sum() / weights.sum()
+
+
+def _shifted(own: torch.Tensor, other: torch.Tensor, shift: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The log-probabilities of two words had the logit of the one been less by ``shift`` and the other's more by it."""
+    less, more = own - shift, other + shift
+    total = (1 - own.exp() - other.exp()).clamp(min=0) + less.exp() + more.exp()
+    return less - total.log(), more - total.log()
 
 
 class _Losses(TrainerCallback):  # type: ignore[misc]
