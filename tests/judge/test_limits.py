@@ -183,9 +183,10 @@ def test_nor_is_it_the_fault_of_who_waits_for_one_that_computes(
 def test_nor_is_it_the_fault_of_the_children_of_a_command(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that is watched only waits here; those that compute are its children, one after the other."""
     monkeypatch.setattr(Limits, "wall_s", property(lambda self: 1.0))
-    loop = {"loop.sh": "i=0; while [ $i -lt 250000 ]; do i=$((i+1)); done"}
-    compute = TestCase(TestKind.PROJECT, command="sh loop.sh && sh loop.sh && true", files=loop)
-    sleep = TestCase(TestKind.PROJECT, command="sh loop.sh && sleep 60 && true", files=loop)
+    loop = {"loop.sh": "while :; do :; done"}
+    busy = "timeout 0.8 sh loop.sh"
+    compute = TestCase(TestKind.PROJECT, command=f"{busy}; {busy}; true", files=loop)
+    sleep = TestCase(TestKind.PROJECT, command=f"{busy}; sleep 60 && true", files=loop)
     started = time.monotonic()
     verdict = judge.verify(Problem("p", "s", (compute,), language="javascript"), Solution("s", "p", "1"))
     assert verdict.outcome is Outcome.PASSED, verdict.tests
