@@ -28,7 +28,7 @@ from critique_coder.data.verify import open_judge, verify_solutions
 from critique_coder.models import Sampling
 from critique_coder.models.embedded import resolve_source
 from critique_coder.models.local import LocalModel
-from critique_coder.models.precision import compute_dtype
+from critique_coder.models.precision import compute_dtype, sharpen
 from critique_coder.prompts import load_template
 from critique_coder.records import Json, Problem
 from critique_coder.settings import find_recipe, load_settings
@@ -63,7 +63,7 @@ def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
     with TemporaryDirectory() as work:
         train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, Path(work), lambda step, logs: None)
     print("odds off by", run.centred(model, tokenizer, rows, recipe.warmup))
-    return model.to(compute_dtype()).eval(), tokenizer
+    return sharpen(model.to(compute_dtype()).eval()), tokenizer
 
 
 def judged_rows(data: BuiltData, aside: frozenset[str]) -> list[dict[str, Json]]:

@@ -33,6 +33,8 @@ def test_words_that_bfloat16_cannot_tell_apart_are_told_apart() -> None:
         assert logits.argmax(-1).unique().tolist() == [5]
         exact = head.float()(states.float())
         assert torch.equal(logits[..., [3, 5]], exact[..., [3, 5]])
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(ExactHead(close_words(bias), exact=4)(states), logits)
 
 
 def test_a_model_keeps_its_weights_and_its_answers() -> None:

@@ -15,7 +15,7 @@ def compute_dtype() -> torch.dtype:
     """bfloat16 where the hardware multiplies it (a GPU, a processor with AMX or AVX512-BF16), else float32.
 
     Where it does not, bfloat16 products take about twice the time of float32 ones; where it does, about a third
-    (``benchmarks/precision.py``, docs/demo.md).
+    (``benchmarks/precision.py``).
     """
     offers = torch.cpu.get_capabilities()
     fast = torch.cuda.is_available() or any(offers.get(name, False) for name in _FAST)
@@ -39,7 +39,8 @@ class ExactHead(torch.nn.Module):
         """The logits of ``states``."""
         logits = torch.nn.functional.linear(states, self.weight, self.bias)
         words = logits.topk(min(self._exact, logits.shape[-1]), dim=-1).indices
-        exact = (self.weight[words].float() @ states.float().unsqueeze(-1)).squeeze(-1)
+        with torch.autocast(states.device.type, enabled=False):  # where a trainer samples, bfloat16 would come back
+            exact = (self.weight[words].float() @ states.float().unsqueeze(-1)).squeeze(-1)
         if self.bias is not None:
             exact += self.bias[words].float()
         return logits.float().scatter_(-1, words, exact)

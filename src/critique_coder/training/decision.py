@@ -50,7 +50,8 @@ def decisions(tokenizer: Any, rows: Sequence[dict[str, Json]]) -> list[Decision]
 def log_odds(model: Any, batch: Sequence[Decision]) -> Tensor:
     """How much likelier each critique is to say "right" than "wrong": shape (batch,), float32, in nats.
 
-    From the last states and not from the logits, which bfloat16 rounds to an eighth.
+    From the last states and not from the logits, which bfloat16 rounds to an eighth; what a model does to its logits
+    afterwards (a cap, a scale) is left out.
     """
     width = max(len(entry.tokens) for entry in batch)
     missing = [width - len(entry.tokens) for entry in batch]

@@ -26,7 +26,7 @@ class WarmupSettings(Settings):
     soften: float = Field(0.0, ge=0, le=1)
     """How far the target of the deciding word moves from the label to what the model's own likelihood of the solution
     says; 0 keeps the label."""
-    centre_rows: int = Field(64, ge=0)
+    centre_rows: int = Field(64, ge=0, multiple_of=2)
     """Critiques, half of them of correct solutions, on which the judgement is brought into balance after the last step.
     Until then it is learned relative to how the model leans; 0 learns it as it is and leaves it."""
     learning_rate: float = Field(5e-5, gt=0)

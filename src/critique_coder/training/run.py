@@ -162,7 +162,7 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
 
 
 def centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: WarmupSettings) -> list[float]:
-    """Bring the judgement into balance on the critiques learned last; see ``decision.centre``."""
+    """Bring the judgement into balance on critiques of the warm-up, the last first; see ``decision.centre``."""
     from critique_coder.training.decision import ROUNDS, balanced, centre, decisions
 
     found = balanced(decisions(tokenizer, rows[::-1]), settings.centre_rows)
