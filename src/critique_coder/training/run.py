@@ -127,7 +127,7 @@ def _shuffled(rows: Sequence[dict[str, Json]], seed: int, epoch: int) -> list[di
         offset = hash_fraction(seed, epoch, *side)
         if side[0] == RowKind.CRITIQUE:
             own = own[:fewest]
-        if side == (RowKind.CRITIQUE, "False"):  # half-way between two of the other label, where there are as many
+        if side == (RowKind.CRITIQUE, "False"):  # half-way between two of the other label
             offset = (hash_fraction(seed, epoch, RowKind.CRITIQUE, "True") + 0.5) % 1
         placed += [((place + offset) / len(own), side, row) for place, row in enumerate(own)]
     return [row for _, _, row in sorted(placed, key=lambda entry: entry[:2])]
