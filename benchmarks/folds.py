@@ -23,7 +23,7 @@ import torch
 
 from critique_coder.data.built import BuiltData
 from critique_coder.data.candidates import SamplingPlan, sample_solutions
-from critique_coder.data.mix import Split, split_of
+from critique_coder.data.mix import Split, family_of, split_of
 from critique_coder.data.verify import open_judge, verify_solutions
 from critique_coder.models import Sampling
 from critique_coder.models.embedded import resolve_source
@@ -48,11 +48,6 @@ class Fold(BuiltData):
     def warmup(self) -> list[dict[str, Json]]:
         """The rows of the problems that are not set aside."""
         return [row for row in super().warmup() if row["problem_id"] not in self.aside]
-
-
-def family(problem: Problem) -> str:
-    """What is set aside together."""
-    return str(problem.metadata.get("family") or problem.id)
 
 
 def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
@@ -172,7 +167,7 @@ def main() -> None:
     recipe = load_settings(TrainRecipe, find_recipe(arguments.recipe, "training"), arguments.set)
     share = data.manifest["settings"]["mix"]["heldout_share"]
     train = [problem for problem in data.problems.values() if split_of(problem, share) is Split.TRAIN]
-    aside = [p for p in train if int(hash_fraction("fold", family(p)) * arguments.folds) == arguments.fold]
+    aside = [p for p in train if int(hash_fraction("fold", family_of(p)) * arguments.folds) == arguments.fold]
     fold = Fold(data.folder, frozenset(problem.id for problem in aside))
     begun = time.monotonic()
     model, tokenizer = trained(recipe, fold)

@@ -54,6 +54,11 @@ class Origin(StrEnum):
 _GIVEN = {"train": Split.TRAIN, "heldout": Split.HELDOUT, "eval": Split.HELDOUT, "test": Split.HELDOUT}
 
 
+def family_of(problem: Problem) -> str:
+    """What is held out together: ``metadata.family``, else the problem alone."""
+    return str(problem.metadata.get("family") or problem.id)
+
+
 def split_of(problem: Problem, heldout_share: float) -> Split:
     """The split that ``metadata.split`` says, else one drawn by ``metadata.family`` (else by the id).
 
@@ -62,8 +67,7 @@ def split_of(problem: Problem, heldout_share: float) -> Split:
     given = _GIVEN.get(str(problem.metadata.get("split")))
     if given is not None:
         return given
-    family = problem.metadata.get("family") or problem.id
-    return Split.HELDOUT if hash_fraction("split", family) < heldout_share else Split.TRAIN
+    return Split.HELDOUT if hash_fraction("split", family_of(problem)) < heldout_share else Split.TRAIN
 
 
 def convert(
