@@ -4,7 +4,8 @@ Run: ``.venv/bin/python benchmarks/folds.py runs/long/data demo-long warmup.rows
 chosen by this, never by the held-out problems: a fold of the training families is set aside, the warm-up of the recipe
 runs on the others, and the fold is measured. Judgement is the log-odds of the word that decides, where a critique
 writes it: the area under the curve (over all solutions, and among those of one problem), and the balanced accuracy with
-no threshold but zero. Writing is pass@1 of ``--samples`` answers a problem, beside that of the build's candidates.
+no threshold but zero; "hits" is the balanced accuracy of the verdict lines that it writes, "malformed" their share
+without one. Writing is pass@1 of ``--samples`` answers a problem, beside that of the build's candidates.
 ``--pool`` reads the lines of all folds together.
 """
 
@@ -25,18 +26,18 @@ from critique_coder.data.built import BuiltData
 from critique_coder.data.candidates import SamplingPlan, sample_solutions
 from critique_coder.data.mix import Split, family_of, split_of
 from critique_coder.data.verify import open_judge, verify_solutions
+from critique_coder.evaluation.metrics import Judged
 from critique_coder.models import Sampling
 from critique_coder.models.embedded import resolve_source
 from critique_coder.models.local import LocalModel
 from critique_coder.models.precision import compute_dtype, sharpen
-from critique_coder.prompts import load_template
-from critique_coder.records import Json, Problem
+from critique_coder.prompts import load_template, parse_judgement
+from critique_coder.records import Json, Judgement, Problem
 from critique_coder.settings import find_recipe, load_settings
 from critique_coder.storage import hash_fraction, read_rows
-from critique_coder.training import run
 from critique_coder.training.decision import decisions, log_odds
 from critique_coder.training.recipe import TrainRecipe
-from critique_coder.training.warmup import train_warmup
+from critique_coder.training.run import warmed_up
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,16 @@ class Fold(BuiltData):
 
 
 def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
-    """The model after the warm-up of ``recipe``, and its tokenizer."""
-    rows = run.warmup_rows(data, recipe.warmup, recipe.seed)
-    model, tokenizer = run._load(resolve_source(recipe.model), recipe)
-    rows = run._softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
+    """The model after the warm-up of ``recipe``, ready to sample, and its tokenizer."""
     with TemporaryDirectory() as work:
-        train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, Path(work), lambda step, logs: None)
-    print("odds off by", run.centred(model, tokenizer, rows, recipe.warmup))
+        model, tokenizer = warmed_up(recipe, data, resolve_source(recipe.model), Path(work), show_balance)
     return sharpen(model.to(compute_dtype()).eval()), tokenizer
+
+
+def show_balance(step: int, metrics: dict[str, float]) -> None:
+    """Print how far the judgement was off before and after it was balanced."""
+    if "warmup/off_balance" in metrics:
+        print(json.dumps(metrics))
 
 
 def judged_rows(data: BuiltData, aside: frozenset[str]) -> list[dict[str, Json]]:
@@ -113,11 +116,25 @@ def mean(values: Iterable[float]) -> float:
     return round(sum(held) / len(held), 4) if held else float("nan")
 
 
-def solved(model: Any, tokenizer: Any, problems: list[Problem], recipe: TrainRecipe, samples: int) -> dict[str, float]:
+def written(local: LocalModel, rows: list[dict[str, Json]], recipe: TrainRecipe) -> list[Judged]:
+    """The judgement of the critique that the model writes of each row's solution, by its verdict line."""
+    asked = recipe.evaluation
+    sampling = Sampling(asked.critique_temperature, asked.top_p, asked.top_k, asked.max_tokens, recipe.seed)
+    answers = [
+        answer
+        for start in range(0, len(rows), asked.batch_size)
+        for (answer,) in local.sample([row["prompt"] for row in rows[start : start + asked.batch_size]], 1, sampling)
+    ]
+    return [
+        Judged(row["problem_id"], row["label"], parse_judgement(answer.text))
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+
+
+def solved(local: LocalModel, problems: list[Problem], recipe: TrainRecipe, samples: int) -> dict[str, float]:
     """The share of ``samples`` answers to each problem that pass."""
     asked = recipe.evaluation
     sampling = Sampling(asked.temperature, asked.top_p, asked.top_k, asked.max_tokens, recipe.seed)
-    local = LocalModel(model, tokenizer, "trained", asked.batch_size)
     with TemporaryDirectory() as folder, open_judge(recipe.judge) as judge:
         place = Path(folder)
         plan = SamplingPlan(samples, sampling, asked.batch_size)
@@ -175,8 +192,12 @@ def main() -> None:
     rows = judged_rows(data, fold.aside)
     line["judged"] = odds_of(model, tokenizer, rows)
     line |= judgement(line["judged"])
+    local = LocalModel(model, tokenizer, "trained", recipe.evaluation.batch_size)
+    critiques = written(local, rows, recipe)
+    line["malformed"] = mean(critique.judgement is Judgement.MALFORMED for critique in critiques)
+    line["hits"] = mean(mean(c.hit for c in critiques if c.label is label) for label in (True, False))
     if arguments.samples:
-        line["solved"] = solved(model, tokenizer, aside, recipe, arguments.samples)
+        line["solved"] = solved(local, aside, recipe, arguments.samples)
         line["solved_before"] = shares(data.folder / "verdicts.jsonl", line["solved"])
         line |= {f"pass@1{when}": mean(line[f"solved{when}"].values()) for when in ("_before", "")}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from critique_coder.records import Json
-from critique_coder.training.decision import Decision, balanced, centre, decisions, log_odds
+from critique_coder.training import run
+from critique_coder.training.decision import ROUNDS, Decision, balanced, centre, decisions, log_odds
+from critique_coder.training.recipe import WarmupSettings
 from tiny_model import tiny_model, tiny_tokenizer
 
 RIGHT, WRONG = 10, 11
@@ -65,11 +67,15 @@ def test_the_mean_is_centred_and_the_differences_stay() -> None:
     after = log_odds(model, found).detach()
     assert means[0] == pytest.approx(odds.mean().item(), abs=1e-3) and abs(means[0]) > 0.2
     assert abs(after.mean()) < 0.1 * abs(means[0])
+    assert len(means) == ROUNDS + 1 and means[-1] == pytest.approx(after.mean().item(), abs=1e-3)
     assert torch.corrcoef(torch.stack([odds, after]))[0, 1] > 0.8
     changed = {name for name, value in model.named_parameters() if not torch.equal(value, before[name])}
     assert changed and all(name.startswith(("model.layers.1", "model.norm")) for name in changed)
 
 
-def test_nothing_to_centre_on_changes_nothing() -> None:
-    """Where the tokenizer does not tell the judgements apart, say."""
-    assert centre(tiny_model(), [], 5) == []
+def test_nothing_to_balance_by_changes_nothing() -> None:
+    """Critiques of one label, say, or a tokenizer that does not tell the judgements apart."""
+    model = tiny_model()
+    before = [value.clone() for value in model.parameters()]
+    assert run._centred(model, tiny_tokenizer(), ROWS[::2], WarmupSettings()) == []
+    assert all(map(torch.equal, before, model.parameters()))

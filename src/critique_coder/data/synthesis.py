@@ -15,8 +15,12 @@ from critique_coder.judge.compare_values import read, show
 from critique_coder.records import CritiqueRow, Json, Outcome, Problem, TestCase, TestKind, TestResult, Verdict
 from critique_coder.storage import hash_fraction
 
-_LONGEST = 40
-"""Characters of a value above which it is cut, and of a question with its answer above which the test is not told."""
+_LONGEST_TEST = 80
+"""Characters of a question with its answer above which the test is not told."""
+_LONGEST_VALUE = 24
+"""Characters of a value that a program gave above which it is cut."""
+_LONGEST_MESSAGE = 40
+"""Characters of any other finding above which it is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ def _critique(
     """The judgement, what one test showed, and the verdict line; the decisive places; the other judgement.
 
     The judgement comes first: which test was chosen is itself a sign of a wrong solution, and a model that has learned
-    to tell by it has nothing to tell by when it chooses the test. The test is drawn by the row's id among the shorter
-    half; a small model loses itself in long values.
+    to tell by it has nothing to tell by when it chooses the test. The test is drawn by the row's id among the shortest
+    quarter, but two at least; a small model loses itself in long values, and repeats them until it is cut.
     """
     telling = [
         (words, result)
@@ -78,7 +82,7 @@ def _critique(
     if not telling:
         return None
     telling.sort(key=lambda entry: sum(map(len, entry[0])))
-    telling = telling[: (len(telling) + 1) // 2]
+    telling = telling[: max(2, len(telling) // 4)]
     (asked, expected), result = telling[int(hash_fraction(seed, "tell", row.id) * len(telling))]
     shown = f"gives {expected}" if row.label else f"should give {expected}, but {_broken(verdict) or _found(result)}"
     verdict_line = r"\conclusion{T}" if row.label else r"\conclusion{F}"
@@ -106,7 +110,7 @@ def _asked(test: TestCase, problem: Problem) -> tuple[str, str] | None:
         asked, expected = f"the input {test.stdin.strip()!r}", repr(test.stdout.strip())
     else:
         return None
-    return (asked, expected) if len(asked) + len(expected) <= 2 * _LONGEST else None
+    return (asked, expected) if len(asked) + len(expected) <= _LONGEST_TEST else None
 
 
 def _shown(value: Json) -> str:
@@ -118,11 +122,11 @@ def _found(result: TestResult) -> str:
     message = result.message or result.outcome.value
     if result.outcome is Outcome.WRONG_ANSWER:
         _, got, value = message.partition(", got ")
-        return f"it gives {_cut(value)}" if got else f"it {_cut(message)}"
+        return f"it gives {_cut(value, _LONGEST_VALUE)}" if got else f"it {_cut(message, _LONGEST_MESSAGE)}"
     if result.outcome in (Outcome.TIME_LIMIT, Outcome.WALL_LIMIT):
         return "it does not come to an end"
-    return f"it fails: {_cut(message)}"
+    return f"it fails: {_cut(message, _LONGEST_MESSAGE)}"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST].rstrip() + "..."
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[:longest].rstrip() + "..."

@@ -79,27 +79,33 @@ def centre(
 ) -> list[float]:
     """Move what can be trained as little as it takes for the mean log-odds of ``found`` to be zero.
 
-    That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced, and is
-    looked at ``size`` a forward pass. Each of ``ROUNDS`` rounds goes along the gradient of the mean, by Newton's step.
-    Returns the mean before each, in nats; ``done`` is called with the number of decisions just looked at.
+    That is where cross-entropy on as many correct as wrong solutions leads as well. ``found`` is to be balanced and not
+    empty, and is looked at ``size`` a forward pass. Each of ``ROUNDS`` rounds goes along the gradient of the mean, by
+    Newton's step. Returns the mean before each and at the end, in nats; ``done`` is called with the number of decisions
+    just looked at.
     """
     trained = [value for value in model.parameters() if value.requires_grad]
-    means = []
     model.eval()
-    for _ in range(ROUNDS if found else 0):
-        model.zero_grad()
-        total = 0.0
-        for start in range(0, len(found), size):
-            batch = found[start : start + size]
-            odds = log_odds(model, batch).sum() / len(found)
-            odds.backward()  # type: ignore[no-untyped-call]
-            total += odds.item()
-            done(len(batch))
-        means.append(total)
+    means = [_mean_odds(model, found, size, done)]
+    for _ in range(ROUNDS):
         slopes = [(value, value.grad) for value in trained if value.grad is not None]
         square = sum(float(slope.double().square().sum()) for _, slope in slopes)
         with torch.no_grad():
             for value, slope in slopes:
-                value -= total / max(square, 1e-12) * slope
+                value -= means[-1] / max(square, 1e-12) * slope
+        means.append(_mean_odds(model, found, size, done))
     model.zero_grad()
     return means
+
+
+def _mean_odds(model: Any, found: Sequence[Decision], size: int, done: Callable[[int], None]) -> float:
+    """The mean log-odds of ``found``, its gradient left with the parameters."""
+    model.zero_grad()
+    total = 0.0
+    for start in range(0, len(found), size):
+        batch = found[start : start + size]
+        odds = log_odds(model, batch).sum() / len(found)
+        odds.backward()  # type: ignore[no-untyped-call]
+        total += odds.item()
+        done(len(batch))
+    return total

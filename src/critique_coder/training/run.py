@@ -137,38 +137,57 @@ def _warmup_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: st
     place = folder / "checkpoints" / "warmup"
     if (place / "finished").exists():
         return str(place)
-    rows = warmup_rows(data, recipe.warmup, recipe.seed)
-    model, tokenizer = _load(source, recipe)
-    from critique_coder.training.warmup import train_warmup, warmup_steps
-
-    rows = _softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
     _drop_metrics(folder, "warmup", after=0)
-    with timed(folder, "warm-up"):
-        with (
-            AppendLog(folder / "metrics.jsonl") as log,
-            bar("warm-up", warmup_steps(len(rows), recipe.warmup), "steps") as shown,
-        ):
+    with AppendLog(folder / "metrics.jsonl") as log, timed(folder, "warm-up"):
 
-            def end_of_step(step: int, logs: dict[str, float]) -> None:
-                metrics = {f"warmup/{name}": logs[name] for name in ("loss", "lean") if name in logs}
-                log.append({"stage": "warmup", "step": step, "metrics": metrics})
-                shown.advance(1, f"loss {logs['loss']:.3f}")
+        def told(step: int, metrics: dict[str, float]) -> None:
+            log.append({"stage": "warmup", "step": step, "metrics": metrics})
 
-            work = folder / "checkpoints" / "warmup-work"
-            train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, work, end_of_step)
-        centred(model, tokenizer, rows, recipe.warmup)
+        model, tokenizer = warmed_up(recipe, data, source, folder / "checkpoints" / "warmup-work", told)
     _save(model, tokenizer, place, "float32")
     return str(place)
 
 
-def centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: WarmupSettings) -> list[float]:
-    """Bring the judgement into balance on critiques of the warm-up, the last first; see ``decision.centre``."""
+def warmed_up(
+    recipe: TrainRecipe,
+    data: BuiltData,
+    source: str,
+    work: Path,
+    told: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
+) -> tuple[Any, Any]:
+    """The model at ``source`` after the warm-up of ``recipe`` on ``data``, not saved anywhere, and its tokenizer.
+
+    ``work`` is a folder for the trainer; ``told`` is called with the metrics of each step.
+    """
+    from critique_coder.training.warmup import train_warmup, warmup_steps
+
+    rows = warmup_rows(data, recipe.warmup, recipe.seed)
+    model, tokenizer = _load(source, recipe)
+    rows = _softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
+    steps = warmup_steps(len(rows), recipe.warmup)
+    with bar("warm-up", steps, "steps") as shown:
+
+        def end_of_step(step: int, logs: dict[str, float]) -> None:
+            told(step, {f"warmup/{name}": logs[name] for name in ("loss", "lean") if name in logs})
+            shown.advance(1, f"loss {logs['loss']:.3f}")
+
+        train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, work, end_of_step)
+    if means := _centred(model, tokenizer, rows, recipe.warmup):
+        told(steps, {"warmup/off_balance_before": means[0], "warmup/off_balance": means[-1]})
+    return model, tokenizer
+
+
+def _centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: WarmupSettings) -> list[float]:
+    """Bring the judgement into balance on critiques of the warm-up, the last first; see ``decision.centre``.
+
+    Returns how far it was off, from the beginning to the end; nothing where there is nothing to measure it by.
+    """
     from critique_coder.training.decision import ROUNDS, balanced, centre, decisions
 
     found = balanced(decisions(tokenizer, rows[::-1]), settings.centre_rows)
     if not found:
         return []
-    with bar("balance", ROUNDS * len(found), "critiques") as shown:
+    with bar("balance", (ROUNDS + 1) * len(found), "critiques") as shown:
         return centre(model, found, settings.micro_batch_size, shown.advance)
 
 
