@@ -12,6 +12,7 @@ import pytest
 from critique_coder.data.built import BuiltData
 from critique_coder.settings import resolve
 from critique_coder.storage import write_json, write_jsonl
+from critique_coder.training import run
 from critique_coder.training.engine_trl import newest_checkpoint
 from critique_coder.training.recipe import TrainRecipe, WarmupSettings
 from critique_coder.training.run import grpo_metrics, timed, train, training_rows, warmup_rows
@@ -117,6 +118,17 @@ def test_a_run_without_any_row_is_refused_before_it_begins(data: BuiltData, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_critiques_of_one_label_alone_are_warned_of(
+    data: BuiltData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = rows(data, "method=crl")
+    run._warn_of_one_side(found, tmp_path)
+    assert capsys.readouterr().err == ""
+    run._warn_of_one_side([row for row in found if not row["label"]], tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and str(tmp_path) in said and "calling everything wrong" in said
+
+
 def test_a_batch_that_does_not_divide_is_refused_before_it_begins(data: BuiltData, tmp_path: Path) -> None:
     recipe = resolve(TrainRecipe, {"grpo": {"prompts": 3, "group_size": 3, "micro_batch_size": 4}}, [], "r")
     assert "micro_batch_size" in complaint(train, recipe, data, tmp_path / "run", lambda stage, source: None)
@@ -177,7 +189,7 @@ def test_softening_without_what_it_needs_is_refused_before_the_warm_up(data: Bui
     recipe = resolve(TrainRecipe, values, [], "r")
     said = complaint(train, recipe, data, tmp_path / "run", lambda stage, source: None)
     assert "build anew, or set warmup.soften=0" in said
-    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_warm_up_of_one_side_is_refused(data: BuiltData) -> None:

@@ -8,6 +8,7 @@ skipped, GRPO goes on from its newest checkpoint.
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -78,8 +79,21 @@ def _check(recipe: TrainRecipe, data: BuiltData) -> None:
         )
     if recipe.warmup.rows:
         warmup_rows(data, recipe.warmup, recipe.seed)  # refused here, and not after the untrained model was measured
-    if grpo.steps and not training_rows(recipe, data):
-        raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
+    if grpo.steps:
+        rows = training_rows(recipe, data)
+        if not rows:
+            raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
+        _warn_of_one_side(rows, data.folder)
+
+
+def _warn_of_one_side(rows: Sequence[dict[str, Json]], folder: Path) -> None:
+    labels = {row["label"] for row in rows if row["kind"] == RowKind.CRITIQUE}
+    if len(labels) == 1:
+        only = "correct" if labels.pop() else "wrong"
+        print(
+            f"{folder}: all critique rows are of {only} solutions; GRPO will reward calling everything {only}",
+            file=sys.stderr,
+        )
 
 
 def training_rows(recipe: TrainRecipe, data: BuiltData) -> list[dict[str, Json]]:
@@ -163,7 +177,7 @@ def warmed_up(
 
     rows = warmup_rows(data, recipe.warmup, recipe.seed)
     model, tokenizer = _load(source, recipe)
-    rows = _softened(model, tokenizer, rows, recipe.warmup.soften, data.folder)
+    rows = _softened(model, tokenizer, rows, recipe.warmup.soften)
     steps = warmup_steps(len(rows), recipe.warmup)
     with bar("warm-up", steps, "steps") as shown:
 
@@ -222,12 +236,16 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
             chosen.append(((place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:2])
     kept = ("id", "label", "prompt", "completion", "decisive", "otherwise", "answer")
-    return [{key: row.get(key) for key in kept} for _, _, row in chosen]
+    rows = [{key: row.get(key) for key in kept} for _, _, row in chosen]
+    if settings.soften and any(row["label"] is not None and not (row["answer"] and row["otherwise"]) for row in rows):
+        raise BadInput(
+            f"{data.folder / 'warmup.jsonl'}: its rows have no `answer` or `otherwise`; build anew, or set "
+            "warmup.soften=0"
+        )
+    return rows
 
 
-def _softened(
-    model: Any, tokenizer: Any, rows: list[dict[str, Json]], strength: float, folder: Path
-) -> list[dict[str, Json]]:
+def _softened(model: Any, tokenizer: Any, rows: list[dict[str, Json]], strength: float) -> list[dict[str, Json]]:
     """The rows with judgements softened by how likely the untrained model finds each solution; see ``likelihood``."""
     critiques = {row["id"]: row for row in rows if row["label"] is not None}
     if strength == 0 or not critiques:
@@ -235,10 +253,6 @@ def _softened(
     from critique_coder.training.likelihood import answer_logprobs, chance_of_right
     from critique_coder.training.warmup import soften
 
-    if any(not row["answer"] or not row["otherwise"] for row in critiques.values()):
-        raise BadInput(
-            f"{folder / 'warmup.jsonl'}: its rows have no `answer` or `otherwise`; build anew, or set warmup.soften=0"
-        )
     with bar("likelihoods", len(critiques), "solutions") as shown:
         features = answer_logprobs(model, tokenizer, [row["answer"] for row in critiques.values()], shown.advance)
     chances = chance_of_right(features, [row["label"] for row in critiques.values()])
