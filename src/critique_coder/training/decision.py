@@ -86,26 +86,28 @@ def centre(
     """
     trained = [value for value in model.parameters() if value.requires_grad]
     model.eval()
-    means = [_mean_odds(model, found, size, done)]
+    means = []
     for _ in range(ROUNDS):
+        model.zero_grad()
+        means.append(_mean_odds(model, found, size, done))
         slopes = [(value, value.grad) for value in trained if value.grad is not None]
         square = sum(float(slope.double().square().sum()) for _, slope in slopes)
         with torch.no_grad():
             for value, slope in slopes:
                 value -= means[-1] / max(square, 1e-12) * slope
-        means.append(_mean_odds(model, found, size, done))
     model.zero_grad()
-    return means
+    with torch.no_grad():
+        return [*means, _mean_odds(model, found, size, done)]
 
 
 def _mean_odds(model: Any, found: Sequence[Decision], size: int, done: Callable[[int], None]) -> float:
-    """The mean log-odds of ``found``, its gradient left with the parameters."""
-    model.zero_grad()
+    """The mean log-odds of ``found``; where gradients are on, that of the mean is added to the parameters'."""
     total = 0.0
     for start in range(0, len(found), size):
         batch = found[start : start + size]
         odds = log_odds(model, batch).sum() / len(found)
-        odds.backward()  # type: ignore[no-untyped-call]
+        if odds.requires_grad:
+            odds.backward()  # type: ignore[no-untyped-call]
         total += odds.item()
         done(len(batch))
     return total

@@ -153,5 +153,5 @@ STAGE = Stage(
     reads=("problems.jsonl", "critiques.jsonl", "verdicts.jsonl", AUDIT_VERDICTS),
     writes=("warmup.jsonl",),
     settings=("seed", "mix", "label"),
-    version=4,
+    version=5,
 )
