@@ -21,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from likelihood import area
 
 from critique_coder.data.built import BuiltData
 from critique_coder.data.candidates import SamplingPlan, sample_solutions
@@ -90,8 +91,8 @@ def judgement(judged: list[tuple[str, bool, float]]) -> dict[str, float]:
     """Areas under the curve, and balanced accuracy, of (problem, label, log-odds)."""
     right = [(problem, odds) for problem, label, odds in judged if label]
     wrong = [(problem, odds) for problem, label, odds in judged if not label]
-    pairs = [(one > other) + (one == other) / 2 for _, one in right for _, other in wrong]
     within = [(one > other) + (one == other) / 2 for p, one in right for q, other in wrong if p == q]
+    whole = area([label for _, label, _ in judged], [odds for *_, odds in judged])
     recalls = (mean(odds > 0 for _, odds in right), mean(odds <= 0 for _, odds in wrong))
     offset = (mean(odds for _, odds in right) + mean(odds for _, odds in wrong)) / 2
     best = max((mean(o > t for _, o in right) + mean(o <= t for _, o in wrong)) / 2 for _, t in right + wrong)
@@ -106,7 +107,7 @@ def judgement(judged: list[tuple[str, bool, float]]) -> dict[str, float]:
         "recall_wrong",
         "balanced_accuracy",
     )
-    values = (len(right), len(wrong), round(offset, 4), best, mean(pairs), mean(within), *recalls, mean(recalls))
+    values = (len(right), len(wrong), round(offset, 4), best, round(whole, 4), mean(within), *recalls, mean(recalls))
     return dict(zip(names, values, strict=True))
 
 

@@ -57,10 +57,11 @@ def likelihood(local: Any, form: str, problem: Problem, solution: str) -> float:
 
 
 def area(labels: list[bool], scores: list[float]) -> float:
-    """The share of (correct, wrong) pairs in which the correct one scores higher."""
+    """The share of (correct, wrong) pairs in which the correct one scores higher; a tie is half a pair."""
     right = [score for label, score in zip(labels, scores, strict=True) if label]
     wrong = [score for label, score in zip(labels, scores, strict=True) if not label]
-    return sum(one > other for one in right for other in wrong) / (len(right) * len(wrong))
+    above = sum((one > other) + (one == other) / 2 for one in right for other in wrong)
+    return above / (len(right) * len(wrong))
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def _centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: 
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Critiques of either label, then own solutions and references, drawn by id; a side that does not reach is repeated.
+    """Critiques of either label, then own solutions and references, drawn by id; a side too short is repeated.
 
     Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
     alone would tell the label. Either label, and either kind of solution, is spread evenly. Solutions come last: among
