@@ -154,16 +154,22 @@ def test_half_of_the_wrong_ones_are_of_problems_that_were_also_solved(data: Buil
     assert sum(prompt in solved for prompt in wrong) == len(wrong) // 2
 
 
-def test_own_solutions_and_references_come_after_the_critiques_in_turn(data: BuiltData) -> None:
+def test_own_solutions_and_references_are_spread_evenly_among_the_critiques_or_after_them(data: BuiltData) -> None:
     critiques, own = data.warmup(), [solution(n, "own") for n in range(3)]
     references = [solution(n, "reference") for n in range(3, 8)]
     object.__setattr__(data, "warmup", lambda: critiques + own + references)
-    found = warmup_rows(data, WarmupSettings(rows=20, solve_rows=10, reference_rows=10), 0)
-    kinds = [row["id"].partition("/")[0] if row["label"] is None else "critique" for row in found]
-    assert kinds[:20] == ["critique"] * 20
+
+    def kinds(last: bool) -> list[str]:
+        settings = WarmupSettings(rows=20, solve_rows=10, reference_rows=10, solutions_last=last)
+        found = warmup_rows(data, settings, 0)
+        assert len({row["id"] for row in found if row["label"] is None}) == 8  # all of them, some more than once
+        return [row["id"].partition("/")[0] if row["label"] is None else "critique" for row in found]
+
+    for start in range(0, 40, 8):
+        assert Counter(kinds(False)[start : start + 8]) == {"critique": 4, "own": 2, "reference": 2}
+    assert kinds(True)[:20] == ["critique"] * 20
     for start in range(20, 40, 2):
-        assert set(kinds[start : start + 2]) == {"own", "reference"}
-    assert len({row["id"] for row in found if row["label"] is None}) == 8  # all of them, some more than once
+        assert set(kinds(True)[start : start + 2]) == {"own", "reference"}
 
 
 def test_references_are_left_out_unless_they_are_asked_for_and_missing_ones_are_no_error(data: BuiltData) -> None:

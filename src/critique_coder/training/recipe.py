@@ -19,8 +19,11 @@ class WarmupSettings(Settings):
     """Passing solutions of the model's own among them, so that it does not unlearn to write programs."""
     reference_rows: int = Field(0, ge=0)
     """References of training problems that it did not solve among them, for what its own solutions cannot show."""
+    solutions_last: bool = False
+    """Show solutions after the critiques instead of among them: those that are also judged are then judged before they
+    are known by heart, but after few critiques their form is forgotten again."""
     epochs: float = Field(1.0, gt=0)
-    """Passes over them."""
+    """Passes over all of them, in the same order."""
     decision_weight: float = Field(20.0, gt=0)
     """Weight in the loss of the word and of the letter by which a critique decides; every other token has 1."""
     soften: float = Field(0.0, ge=0, le=1)

@@ -206,12 +206,11 @@ def _centred(model: Any, tokenizer: Any, rows: list[dict[str, Json]], settings: 
 
 
 def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[dict[str, Json]]:
-    """Critiques of either label, then own solutions and references, drawn by id; a side too short is repeated.
+    """Critiques of either label, own solutions and references, drawn by id; a side that does not reach is repeated.
 
     Half of the wrong solutions are of problems that also have a correct one, as far as there are such: else the task
-    alone would tell the label. Either label, and either kind of solution, is spread evenly. Solutions come last: among
-    them are the correct ones of the critiques, and a model that knows these by heart already would learn to judge by
-    that. Each row has a prompt, a completion and, for a critique, the places where it decides.
+    alone would tell the label. The four kinds are spread evenly, or with ``solutions_last`` the critiques come first.
+    Each row has a prompt, a completion and, for a critique, the places where it decides.
     """
     sides: dict[bool | Origin, list[dict[str, Json]]] = {side: [] for side in (True, False, *Origin)}
     for row in data.warmup():
@@ -234,8 +233,8 @@ def warmup_rows(data: BuiltData, settings: WarmupSettings, seed: int) -> list[di
         if label is False:
             side = _taking_turns(side, lambda row: row["problem_id"] in solved)
         for place in range(wanted[label] if side else 0):
-            solution = isinstance(label, Origin)
-            chosen.append((solution, (place + 0.5) / wanted[label], str(label), side[place % len(side)]))
+            last = settings.solutions_last and isinstance(label, Origin)
+            chosen.append((last, (place + 0.5) / wanted[label], str(label), side[place % len(side)]))
     chosen.sort(key=lambda entry: entry[:3])
     kept = ("id", "label", "prompt", "completion", "decisive", "otherwise", "answer")
     rows = [{key: row.get(key) for key in kept} for *_, row in chosen]
