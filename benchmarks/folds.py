@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +27,6 @@ from critique_coder.data.built import BuiltData
 from critique_coder.data.candidates import SamplingPlan, sample_solutions
 from critique_coder.data.mix import Split, family_of, split_of
 from critique_coder.data.verify import open_judge, verify_solutions
-from critique_coder.evaluation.metrics import Judged
 from critique_coder.models import Sampling
 from critique_coder.models.embedded import resolve_source
 from critique_coder.models.local import LocalModel
@@ -39,6 +38,9 @@ from critique_coder.storage import hash_fraction, read_rows
 from critique_coder.training.decision import decisions, log_odds
 from critique_coder.training.recipe import TrainRecipe
 from critique_coder.training.run import warmed_up
+
+HELD = ("judged", "written", "solved", "solved_before")
+"""What a line holds for ``pool``, too long to print."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,13 @@ class Fold(BuiltData):
         return [row for row in super().warmup() if row["problem_id"] not in self.aside]
 
 
-def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any]:
-    """The model after the warm-up of ``recipe``, ready to sample, and its tokenizer."""
+def trained(recipe: TrainRecipe, data: BuiltData) -> tuple[Any, Any, dict[str, float]]:
+    """The model after the warm-up of ``recipe``, ready to sample, its tokenizer, and the metrics of the last step."""
+    last: dict[str, float] = {}
     with TemporaryDirectory() as work:
-        model, tokenizer = warmed_up(recipe, data, resolve_source(recipe.model), Path(work), show_balance)
-    return sharpen(model.to(compute_dtype()).eval()), tokenizer
-
-
-def show_balance(step: int, metrics: dict[str, float]) -> None:
-    """Print how far the judgement was off before and after it was balanced."""
-    if "warmup/off_balance" in metrics:
-        print(json.dumps(metrics))
+        source = resolve_source(recipe.model)
+        model, tokenizer = warmed_up(recipe, data, source, Path(work), lambda step, metrics: last.update(metrics))
+    return sharpen(model.to(compute_dtype()).eval()), tokenizer, last
 
 
 def judged_rows(data: BuiltData, aside: frozenset[str]) -> list[dict[str, Json]]:
@@ -117,19 +115,27 @@ def mean(values: Iterable[float]) -> float:
     return round(sum(held) / len(held), 4) if held else float("nan")
 
 
-def written(local: LocalModel, rows: list[dict[str, Json]], recipe: TrainRecipe) -> list[Judged]:
-    """The judgement of the critique that the model writes of each row's solution, by its verdict line."""
+def written(local: LocalModel, rows: list[dict[str, Json]], recipe: TrainRecipe) -> list[tuple[bool, str]]:
+    """The label of each row, and the judgement of the critique that the model writes of it, by its verdict line."""
     asked = recipe.evaluation
     sampling = Sampling(asked.critique_temperature, asked.top_p, asked.top_k, asked.max_tokens, recipe.seed)
     answers = [
         answer
         for start in range(0, len(rows), asked.batch_size)
-        for (answer,) in local.sample([row["prompt"] for row in rows[start : start + asked.batch_size]], 1, sampling)
+        for (answer,) in local.sample(
+            [row["prompt"] for row in rows[start : start + asked.batch_size]],
+            1,
+            replace(sampling, seed=recipe.seed + start),
+        )
     ]
-    return [
-        Judged(row["problem_id"], row["label"], parse_judgement(answer.text))
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    return [(row["label"], parse_judgement(answer.text).value) for row, answer in zip(rows, answers, strict=True)]
+
+
+def verdict_lines(critiques: list[tuple[bool, str]]) -> dict[str, float]:
+    """The balanced accuracy of what ``written`` found, and the share without a verdict line."""
+    hits = {True: Judgement.CORRECT, False: Judgement.INCORRECT}
+    recalls = [mean(said == hit for own, said in critiques if own is label) for label, hit in hits.items()]
+    return {"hits": mean(recalls), "malformed": mean(said == Judgement.MALFORMED for _, said in critiques)}
 
 
 def solved(local: LocalModel, problems: list[Problem], recipe: TrainRecipe, samples: int) -> dict[str, float]:
@@ -161,6 +167,7 @@ def pool(path: Path) -> None:
         settings.setdefault(" ".join(line["set"]), []).append(line)
     for name, lines in settings.items():
         found: dict[str, Any] = judgement([tuple(entry) for line in lines for entry in line["judged"]])
+        found |= verdict_lines([tuple(entry) for line in lines for entry in line["written"]])
         for when in ("_before", ""):
             found[f"pass@1{when}"] = mean(v for line in lines for v in line.get(f"solved{when}", {}).values())
         print(name or "(the recipe)", sorted(line["fold"] for line in lines), json.dumps(found))
@@ -188,15 +195,15 @@ def main() -> None:
     aside = [p for p in train if int(hash_fraction("fold", family_of(p)) * arguments.folds) == arguments.fold]
     fold = Fold(data.folder, frozenset(problem.id for problem in aside))
     begun = time.monotonic()
-    model, tokenizer = trained(recipe, fold)
+    model, tokenizer, last = trained(recipe, fold)
     line: dict[str, Any] = {"set": arguments.set, "fold": arguments.fold, "train_s": round(time.monotonic() - begun)}
+    line |= {name.removeprefix("warmup/"): round(value, 4) for name, value in last.items()}
     rows = judged_rows(data, fold.aside)
     line["judged"] = odds_of(model, tokenizer, rows)
     line |= judgement(line["judged"])
     local = LocalModel(model, tokenizer, "trained", recipe.evaluation.batch_size)
-    critiques = written(local, rows, recipe)
-    line["malformed"] = mean(critique.judgement is Judgement.MALFORMED for critique in critiques)
-    line["hits"] = mean(mean(c.hit for c in critiques if c.label is label) for label in (True, False))
+    line["written"] = written(local, rows, recipe)
+    line |= verdict_lines(line["written"])
     if arguments.samples:
         line["solved"] = solved(local, aside, recipe, arguments.samples)
         line["solved_before"] = shares(data.folder / "verdicts.jsonl", line["solved"])
@@ -204,7 +211,7 @@ def main() -> None:
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with open(arguments.output, "a", encoding="utf-8") as out:
         out.write(json.dumps(line) + "\n")
-    print(json.dumps({key: value for key, value in line.items() if key not in ("judged", "solved", "solved_before")}))
+    print(json.dumps({key: value for key, value in line.items() if key not in HELD}))
 
 
 if __name__ == "__main__":

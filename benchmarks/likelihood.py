@@ -57,11 +57,11 @@ def likelihood(local: Any, form: str, problem: Problem, solution: str) -> float:
 
 
 def area(labels: list[bool], scores: list[float]) -> float:
-    """The share of (correct, wrong) pairs in which the correct one scores higher; a tie is half a pair."""
+    """The share of (correct, wrong) pairs in which the correct one scores higher; a tie is half a pair, NaN no pair."""
     right = [score for label, score in zip(labels, scores, strict=True) if label]
     wrong = [score for label, score in zip(labels, scores, strict=True) if not label]
     above = sum((one > other) + (one == other) / 2 for one in right for other in wrong)
-    return above / (len(right) * len(wrong))
+    return above / (len(right) * len(wrong)) if right and wrong else float("nan")
 
 
 if __name__ == "__main__":

@@ -133,6 +133,24 @@ def test_tests_too_long_to_quote_and_check_programs_are_not_talked_about() -> No
         assert all("double('x')" in item.text for item in made)
 
 
+def test_the_shortest_tests_are_quoted_and_long_values_are_cut() -> None:
+    """A quarter of them, but two at least; a small model repeats long values until it is cut."""
+    for count, quoted in ((12, {0, 1, 2}), (5, {0, 1}), (1, {0})):
+        tests = tuple(TestCase(TestKind.CALL, args=("x" * n,), expected=0) for n in range(count))
+        problem = Problem("p", "s", tests, entry_point="double")
+        rows = [a_row(f"s{n}", "p", False, 0.0) for n in range(40)]
+        verdicts = {f"s{n}": a_verdict(f"s{n}", "p", 0, count) for n in range(40)}
+        made = synthesise(rows, {"p": problem}, verdicts, 0)
+        assert {item.text.partition("double('")[2].partition("'")[0].count("x") for item in made} == quoted
+
+
+def test_a_long_value_that_a_solution_gives_is_cut(judge: Judge) -> None:
+    codes = {"long": "def double(n):\n    return [n] * 50\n"}
+    ((_, text),) = texts(critiques_of(judge, a_problem(tests=4), codes)).items()
+    value = text.partition("but it gives ")[2].partition(".\n")[0]
+    assert value.endswith("...") and 20 <= len(value.removesuffix("...")) <= 24, text
+
+
 def test_unscored_and_empty_solutions_never_become_a_critique() -> None:
     verdicts = {"u": a_verdict("u", "p", 0, outcome=Outcome.UNSCORED)}
     rows = list(critique_rows({"p": a_problem()}, [a_solution("u", "p")], verdicts, LabelSettings()))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from critique_coder.data.built import BuiltData
 from critique_coder.records import Json
+from critique_coder.settings import resolve
+from critique_coder.storage import write_json
 from critique_coder.training import run
 from critique_coder.training.decision import ROUNDS, Decision, balanced, centre, decisions, log_odds
-from critique_coder.training.recipe import WarmupSettings
+from critique_coder.training.recipe import TrainRecipe, WarmupSettings
 from tiny_model import tiny_model, tiny_tokenizer
 
 RIGHT, WRONG = 10, 11
@@ -73,8 +78,30 @@ def test_the_mean_is_centred_and_the_differences_stay() -> None:
     assert changed and all(name.startswith(("model.layers.1", "model.norm")) for name in changed)
 
 
+def test_the_last_step_of_a_warm_up_is_that_into_balance(tmp_path: Path) -> None:
+    """It tells how far the judgement was off before and after it, under a number of its own."""
+
+    class MadeUp(BuiltData):
+        def warmup(self) -> list[dict[str, Json]]:
+            return [{"id": f"w{n}", "problem_id": f"p{n}", **row} for n, row in enumerate(ROWS)]
+
+    tiny_model().save_pretrained(tmp_path / "tiny")
+    tiny_tokenizer().save_pretrained(tmp_path / "tiny")
+    write_json(tmp_path / "manifest.json", {})
+    values = {"warmup": {"rows": 24, "solve_rows": 0, "batch_size": 4, "micro_batch_size": 2, "learning_rate": 1e-2}}
+    recipe = resolve(TrainRecipe, values, [], "r")
+    steps: list[tuple[int, dict[str, float]]] = []
+    source, work = str(tmp_path / "tiny"), tmp_path / "work"
+    run.warmed_up(recipe, MadeUp.open(tmp_path), source, work, lambda step, metrics: steps.append((step, metrics)))
+    assert [step for step, _ in steps] == list(range(1, 8))
+    assert all({"warmup/loss", "warmup/lean"} == set(metrics) for _, metrics in steps[:-1])
+    last = steps[-1][1]
+    assert set(last) == {"warmup/off_balance_before", "warmup/off_balance"}
+    assert abs(last["warmup/off_balance"]) < 0.1 + 0.2 * abs(last["warmup/off_balance_before"])
+
+
 def test_nothing_to_balance_by_changes_nothing() -> None:
-    """Critiques of one label, say, or a tokenizer that does not tell the judgements apart."""
+    """Critiques of one label, say."""
     model = tiny_model()
     before = [value.clone() for value in model.parameters()]
     assert run._centred(model, tiny_tokenizer(), ROWS[::2], WarmupSettings()) == []

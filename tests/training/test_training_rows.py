@@ -121,10 +121,12 @@ def test_a_run_without_any_row_is_refused_before_it_begins(data: BuiltData, tmp_
 def test_critiques_of_one_label_alone_are_warned_of(
     data: BuiltData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = rows(data, "method=crl")
-    run._warn_of_one_side(found, tmp_path)
+    recipe = resolve(TrainRecipe, {"method": "crl"}, [], "r")
+    run._check(recipe, data)
     assert capsys.readouterr().err == ""
-    run._warn_of_one_side([row for row in found if not row["label"]], tmp_path)
+    wrong = [row for row in data.rows("train") if row["label"] is not True]
+    object.__setattr__(data, "rows", lambda split: wrong)
+    run._check(recipe, data)
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and str(tmp_path) in said and "calling everything wrong" in said
 

@@ -20,7 +20,7 @@ _LONGEST_TEST = 80
 _LONGEST_VALUE = 24
 """Characters of a value that a program gave above which it is cut."""
 _LONGEST_MESSAGE = 40
-"""Characters of any other finding above which it is cut."""
+"""Characters of another message above which it is cut, but for that of a name that is not defined."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,11 +167,12 @@ def warmed_up(
     data: BuiltData,
     source: str,
     work: Path,
-    told: Callable[[int, dict[str, float]], None] = lambda step, metrics: None,
+    told: Callable[[int, dict[str, float]], None],
 ) -> tuple[Any, Any]:
     """The model at ``source`` after the warm-up of ``recipe`` on ``data``, not saved anywhere, and its tokenizer.
 
-    ``work`` is a folder for the trainer; ``told`` is called with the metrics of each step.
+    ``work`` is a folder for the trainer; ``told`` is called with the metrics of each step, the last of which is that
+    into balance: how far the judgement was off before it and after, in nats.
     """
     from critique_coder.training.warmup import train_warmup, warmup_steps
 
@@ -187,7 +188,7 @@ def warmed_up(
 
         train_warmup(model, tokenizer, rows, recipe.warmup, recipe.seed, work, end_of_step)
     if means := _centred(model, tokenizer, rows, recipe.warmup):
-        told(steps, {"warmup/off_balance_before": means[0], "warmup/off_balance": means[-1]})
+        told(steps + 1, {"warmup/off_balance_before": means[0], "warmup/off_balance": means[-1]})
     return model, tokenizer
 
 

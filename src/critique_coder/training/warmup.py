@@ -119,7 +119,8 @@ def train_warmup(
 
     The last are the places in the completion at which a critique decides, or None. They are two tokens among dozens,
     which the loss would otherwise drown among the quoted values. Rows that ``soften`` has seen have a softer judgement.
-    With ``centre_rows`` the judgement is learned relative to the ``Lean``, which is told as "lean" after each step.
+    With ``centre_rows`` the judgement is learned relative to the ``Lean``, which is told as "lean" after each step, as
+    the last critiques left it.
     """
     lean = Lean() if settings.centre_rows else None
     trainer = _CritiqueTrainer(
@@ -151,7 +152,7 @@ def _arguments(rows: int, settings: WarmupSettings, seed: int, folder: Path) -> 
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=2,
-        train_sampling_strategy="sequential",  # the rows come in an order in which every batch is balanced
+        train_sampling_strategy="sequential",  # the rows come in an order in which batches of critiques are balanced
         seed=seed,
         bf16=compute_dtype() is torch.bfloat16,
         use_cpu=not torch.cuda.is_available(),
