@@ -15,7 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -119,16 +119,8 @@ def written(local: LocalModel, rows: list[dict[str, Json]], recipe: TrainRecipe)
     """The label of each row, and the judgement of the critique that the model writes of it, by its verdict line."""
     asked = recipe.evaluation
     sampling = Sampling(asked.critique_temperature, asked.top_p, asked.top_k, asked.max_tokens, recipe.seed)
-    answers = [
-        answer
-        for start in range(0, len(rows), asked.batch_size)
-        for (answer,) in local.sample(
-            [row["prompt"] for row in rows[start : start + asked.batch_size]],
-            1,
-            replace(sampling, seed=recipe.seed + start),
-        )
-    ]
-    return [(row["label"], parse_judgement(answer.text).value) for row, answer in zip(rows, answers, strict=True)]
+    answers = local.sample([row["prompt"] for row in rows], 1, sampling)
+    return [(row["label"], parse_judgement(answer.text).value) for row, (answer,) in zip(rows, answers, strict=True)]
 
 
 def verdict_lines(critiques: list[tuple[bool, str]]) -> dict[str, float]:

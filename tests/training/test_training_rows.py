@@ -167,11 +167,12 @@ def test_own_solutions_and_references_are_spread_evenly_among_the_critiques_or_a
         assert len({row["id"] for row in found if row["label"] is None}) == 8  # all of them, some more than once
         return [row["id"].partition("/")[0] if row["label"] is None else "critique" for row in found]
 
+    among, after = kinds(False), kinds(True)
     for start in range(0, 40, 8):
-        assert Counter(kinds(False)[start : start + 8]) == {"critique": 4, "own": 2, "reference": 2}
-    assert kinds(True)[:20] == ["critique"] * 20
+        assert Counter(among[start : start + 8]) == {"critique": 4, "own": 2, "reference": 2}
+    assert after[:20] == ["critique"] * 20
     for start in range(20, 40, 2):
-        assert set(kinds(True)[start : start + 2]) == {"own", "reference"}
+        assert set(after[start : start + 2]) == {"own", "reference"}
 
 
 def test_references_are_left_out_unless_they_are_asked_for_and_missing_ones_are_no_error(data: BuiltData) -> None:
