@@ -21,6 +21,7 @@ _LONGEST_VALUE = 24
 """Characters of a value that a program gave above which it is cut."""
 _LONGEST_MESSAGE = 40
 """Characters of another message above which it is cut, but for that of a name that is not defined."""
+_EXCEPTIONS = ("Error", "Exception")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,9 @@ def _found(result: TestResult) -> str:
         return f"it gives {_cut(value, _LONGEST_VALUE)}" if got else f"it {_cut(message, _LONGEST_MESSAGE)}"
     if result.outcome in (Outcome.TIME_LIMIT, Outcome.WALL_LIMIT):
         return "it does not come to an end"
+    exception = message.partition(":")[0]
+    if exception.endswith(_EXCEPTIONS):  # without what it says: a small model begins to quote there, and does not end
+        return f"it raises {exception}"
     return f"it fails: {_cut(message, _LONGEST_MESSAGE)}"
 
 

@@ -272,7 +272,7 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
     if (place / "finished").exists():
         return str(place)
     rows = training_rows(recipe, data)
-    with open_judge(recipe.judge, options) as judge:
+    with timed(folder, "GRPO"), open_judge(recipe.judge, options) as judge:
         model, tokenizer = _load(source, recipe)
         from critique_coder.models.local import opening_of
 
@@ -285,11 +285,7 @@ def _grpo_stage(recipe: TrainRecipe, data: BuiltData, folder: Path, source: str,
         _drop_metrics(folder, "grpo", after=begun)
         clock = {"then": time.monotonic(), "tokens": 0.0}
         judged = {"all": 0, "unscored": 0}
-        with (
-            AppendLog(folder / "metrics.jsonl") as log,
-            bar("GRPO", recipe.grpo.steps, "steps", begun) as shown,
-            timed(folder, "GRPO"),
-        ):
+        with AppendLog(folder / "metrics.jsonl") as log, bar("GRPO", recipe.grpo.steps, "steps", begun) as shown:
 
             def end_of_step(step: int, logs: dict[str, float], rollouts: Rollouts) -> None:
                 now, scored = time.monotonic(), rewards.take_scored()

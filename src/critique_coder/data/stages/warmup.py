@@ -153,5 +153,5 @@ STAGE = Stage(
     reads=("problems.jsonl", "critiques.jsonl", "verdicts.jsonl", AUDIT_VERDICTS),
     writes=("warmup.jsonl",),
     settings=("seed", "mix", "label"),
-    version=5,
+    version=6,
 )
