@@ -178,24 +178,27 @@ def is_alive(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("level", [Isolation.FULL, Isolation.LIGHT])
-def test_the_death_of_the_caller_ends_everything(level: Isolation) -> None:
+def test_the_death_of_the_caller_ends_everything(
+    level: Isolation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The worker and its folder must go when its caller dies without saying goodbye."""
-    folders = set(Path(tempfile.gettempdir()).glob("critique-coder-*"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # tests beside this one have folders of their own
     read, write = os.pipe()
     if (pid := os.fork()) == 0:
         judge = Judge(workers=1, isolation=level)
         judge.verify(ECHO, solution())
-        os.write(write, str(judge.worker_pids()[0]).encode())
+        os.write(write, f"{judge.worker_pids()[0]} {len(list(tmp_path.iterdir()))}".encode())
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(pid, 0)
-    worker = int(os.read(read, 100))
+    worker, folders = map(int, os.read(read, 100).split())
+    assert folders == (level is Isolation.LIGHT)  # in full isolation it lives in a mount that goes with the worker
     os.close(read)
     os.close(write)
     deadline = time.monotonic() + 5
     while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert time.monotonic() < deadline
-    assert set(Path(tempfile.gettempdir()).glob("critique-coder-*")) <= folders
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_machine_that_is_out_of_room_gives_unscored(monkeypatch: pytest.MonkeyPatch) -> None:

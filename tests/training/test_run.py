@@ -159,11 +159,12 @@ def test_a_finished_run_does_nothing_twice(workplace: Path, finished: Path) -> N
     assert (finished / "metrics.jsonl").read_bytes() == before
 
 
-def test_freezing_every_layer_is_refused(workplace: Path, tmp_path: Path) -> None:
+def test_freezing_every_layer_is_refused_before_anything_is_measured(workplace: Path, tmp_path: Path) -> None:
     words = [*command(workplace, tmp_path / "run"), "freeze_layers=2"]
     done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("critique-coder: freeze_layers: 2 leaves nothing to train")
+    assert not (tmp_path / "run").exists()
 
 
 def test_data_without_critiques_to_warm_up_on_is_refused_before_anything_is_measured(

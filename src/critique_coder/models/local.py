@@ -90,8 +90,17 @@ def encode_chat(tokenizer: Any, messages: Messages) -> Tokens:
 
 def require_pretrained(source: str | Path) -> None:
     """Read a model's configuration, which is small and shows whether there is a model; raises ModelError."""
+    _configuration(source)
+
+
+def layer_count(source: str | Path) -> int:
+    """How many layers a model has, by its configuration alone; raises ModelError."""
+    return int(_configuration(source).get_text_config().num_hidden_layers)
+
+
+def _configuration(source: str | Path) -> Any:
     try:
-        AutoConfig.from_pretrained(source)
+        return AutoConfig.from_pretrained(source)
     except (OSError, ValueError, KeyError) as error:
         raise _not_loaded(source, error) from None
 

@@ -55,11 +55,12 @@ def train(
     Raises BadInput, ModelError, IsolationError, TooManyUnscored.
     """
     _check(recipe, data)
+    current = resolve_source(recipe.model)
+    _check_frozen(recipe.freeze_layers, current)
     require_space(folder, _MEGABYTES_NEEDED)
     settings = {"recipe": recipe.model_dump(mode="json"), "data": sha256_file(data.folder / "manifest.json")}
     claim_folder(folder, settings)
     write_text(folder / "config.toml", to_toml(recipe, help_texts=False))
-    current = resolve_source(recipe.model)
     after_stage("base", current)
     if recipe.warmup.rows:
         current = _warmup_stage(recipe, data, folder, current)
@@ -84,6 +85,15 @@ def _check(recipe: TrainRecipe, data: BuiltData) -> None:
         if not rows:
             raise BadInput(f"{data.folder}: holds no training rows for method {recipe.method!r}")
         _warn_of_one_side(rows, data.folder)
+
+
+def _check_frozen(frozen: int, source: str) -> None:
+    if not frozen:
+        return
+    from critique_coder.models.local import layer_count
+
+    if frozen >= (layers := layer_count(source)):
+        raise BadInput(f"freeze_layers: {frozen} leaves nothing to train; choose fewer than {layers}")
 
 
 def _warn_of_one_side(rows: Sequence[dict[str, Json]], folder: Path) -> None:
@@ -365,12 +375,7 @@ def _load(source: str, recipe: TrainRecipe) -> tuple[Any, Any]:
     torch.manual_seed(recipe.seed)
     model, tokenizer = load_pretrained(source, torch.float32)
     if recipe.freeze_layers:
-        layers = model.base_model.layers
-        if recipe.freeze_layers >= len(layers):
-            raise BadInput(
-                f"freeze_layers: {recipe.freeze_layers} leaves nothing to train; choose fewer than {len(layers)}"
-            )
-        for part in (model.get_input_embeddings(), *layers[: recipe.freeze_layers]):
+        for part in (model.get_input_embeddings(), *model.base_model.layers[: recipe.freeze_layers]):
             part.requires_grad_(False).to(compute_dtype())
     return model, tokenizer
 
