@@ -55,9 +55,9 @@ def train(
     Raises BadInput, ModelError, IsolationError, TooManyUnscored.
     """
     _check(recipe, data)
+    require_space(folder, _MEGABYTES_NEEDED)
     current = resolve_source(recipe.model)
     _check_frozen(recipe.freeze_layers, current)
-    require_space(folder, _MEGABYTES_NEEDED)
     settings = {"recipe": recipe.model_dump(mode="json"), "data": sha256_file(data.folder / "manifest.json")}
     claim_folder(folder, settings)
     write_text(folder / "config.toml", to_toml(recipe, help_texts=False))
