@@ -56,11 +56,11 @@ def train(
     """
     _check(recipe, data)
     require_space(folder, _MEGABYTES_NEEDED)
-    current = resolve_source(recipe.model)
-    _check_frozen(recipe.freeze_layers, current)
     settings = {"recipe": recipe.model_dump(mode="json"), "data": sha256_file(data.folder / "manifest.json")}
     claim_folder(folder, settings)
     write_text(folder / "config.toml", to_toml(recipe, help_texts=False))
+    current = resolve_source(recipe.model)
+    _check_frozen(recipe.freeze_layers, current)
     after_stage("base", current)
     if recipe.warmup.rows:
         current = _warmup_stage(recipe, data, folder, current)
